@@ -1,0 +1,1 @@
+"""Deployable app-bundle distribution for local governments."""

@@ -1,0 +1,1 @@
+"""A release and its images as one signed OCI image layout: packing, signing, verifying, reading."""

@@ -1,0 +1,129 @@
+"""One adopting government: its agreement, its capacity, its servers and its settings.
+
+A profile is a YAML file that people write; `catalogue.profile` loads it.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from smartcity_pkg.catalogue.app import AppName, Model
+from smartcity_pkg.core.i18n import _
+
+RegionCode = Annotated[str, Field(pattern=r"^\d{2}\.\d{2}$")]
+
+
+class Document(Model):
+    """A signed paper: its number and its date."""
+
+    number: str = Field(min_length=1)
+    date: date
+
+
+class CooperationAgreement(Document):
+    """The PKS: what it covers and until when."""
+
+    expires: date | None = None
+    apps: Literal["all"] | tuple[AppName, ...] = "all"
+
+
+class Agreement(Model):
+    """The memorandum (MoU) and the cooperation agreement (PKS) under it."""
+
+    mou: Document
+    pks: CooperationAgreement
+
+    def covers(self, app: str) -> bool:
+        """Whether the PKS names `app` (its dates are judged apart)."""
+        return self.pks.apps == "all" or app in self.pks.apps
+
+
+class Ssh(Model):
+    """How to reach a server. `host_key` pins it: `ssh-ed25519 AAAA…`; else known_hosts decides."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(22, ge=1, le=65535)
+    user: str = "root"
+    host_key: str | None = None
+    key_file: str | None = None
+    jump: str | None = Field(None, pattern=r"^([^@\s]+@)?[^@:\s]+(:\d+)?$")
+
+
+class Reserved(Model):
+    """What a server's own system and other work need; apps get the rest."""
+
+    memory_gib: float = Field(1, ge=0)
+    cpus: float = Field(0.5, ge=0)
+    disk_gib: float = Field(10, ge=0)
+
+
+class Server(Model):
+    """One machine of the pemda, with its capacity. No `ssh` means this very machine."""
+
+    name: AppName
+    memory_gib: float = Field(gt=0)
+    cpus: float = Field(gt=0)
+    disk_gib: float = Field(gt=0)
+    reserved: Reserved = Reserved()
+    ssh: Ssh | None = None
+
+
+class Choice(Model):
+    """What the pemda insists on, refuses, and prefers (benefit weights by app, 0 to 100)."""
+
+    must: tuple[AppName, ...] = ()
+    exclude: tuple[AppName, ...] = ()
+    priorities: dict[AppName, Annotated[int, Field(ge=0, le=100)]] = {}
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Choice:
+        if both := sorted(set(self.must) & set(self.exclude)):
+            raise ValueError(_("both in must and in exclude: {apps}").format(apps=", ".join(both)))
+        return self
+
+
+class Site(Model):
+    """Settings that every app may read."""
+
+    domain: str = "localhost"
+    timezone: str = "Asia/Jakarta"
+    language: Literal["id", "en"] = "id"
+
+
+class Settings(Model):
+    """Site-wide settings, and each app's own (checked against the app's schema when rendering)."""
+
+    site: Site = Site()
+    apps: dict[AppName, dict[str, Any]] = {}
+
+
+class Pemda(Model):
+    """The profile. `region` is the Kemendagri code, `name` the government's name."""
+
+    schema_version: Literal[1]
+    region: RegionCode
+    name: str = Field(min_length=1)
+    population: int = Field(gt=0)
+    agreement: Agreement
+    link_mbps: float = Field(gt=0)
+    staff: dict[str, Annotated[float, Field(ge=0)]] = {}
+    servers: tuple[Server, ...] = Field(min_length=1)
+    choice: Choice = Choice()
+    settings: Settings = Settings()
+
+    @model_validator(mode="after")
+    def _servers_differ(self) -> Pemda:
+        names = [s.name for s in self.servers]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(_("two servers are called {names}").format(names=", ".join(twice)))
+        return self
+
+    def server(self, name: str) -> Server:
+        """The server called `name`; KeyError where there is none."""
+        for server in self.servers:
+            if server.name == name:
+                return server
+        raise KeyError(name)

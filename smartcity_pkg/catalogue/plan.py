@@ -1,0 +1,72 @@
+"""The plan: which apps run on which server of a pemda, and one true sentence for each left out.
+
+A YAML file that people review and commit. It holds no clock and no machine's path, so that the same
+question always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import yaml
+from pydantic import Field
+
+from smartcity_pkg.catalogue.app import AppName, AppVersion, Model
+from smartcity_pkg.catalogue.pemda import RegionCode
+
+
+class PlannedApp(Model):
+    """One app of a plan, and the servers that it runs on (platform apps may run on several)."""
+
+    app: AppName
+    version: AppVersion
+    servers: tuple[AppName, ...] = Field(min_length=1)
+    reason: str
+
+
+class LeftOut(Model):
+    """One app that the plan does not take, and why."""
+
+    app: AppName
+    reason: str
+
+
+class Usage(Model):
+    """How much of one limit the plan uses. `scope` is a server's name or "pemda"."""
+
+    scope: str
+    limit: str
+    used: float
+    available: float
+
+
+class Plan(Model):
+    """The outcome of a selection."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["plan"] = "plan"
+    region: RegionCode
+    pemda: str
+    catalogue_digest: str
+    profile_digest: str
+    benefit: int
+    bound: int
+    apps: tuple[PlannedApp, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    usage: tuple[Usage, ...] = ()
+
+    def on_server(self, server: str) -> tuple[PlannedApp, ...]:
+        """The apps that run on `server`, in the plan's order."""
+        return tuple(a for a in self.apps if server in a.servers)
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The servers that run anything, sorted."""
+        return tuple(sorted({s for a in self.apps for s in a.servers}))
+
+
+def to_yaml(plan: Plan) -> str:
+    """The plan as a file's text; equal plans give equal text."""
+    data = plan.model_dump(mode="json")
+    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+    return text

@@ -1,0 +1,1 @@
+"""What runs the apps on a server: Docker Compose."""

@@ -1,0 +1,94 @@
+"""What smartcity asks of one machine: run a command, move bytes, open a port.
+
+The contract (tests/contracts/host.py runs it on every implementation):
+
+- An argv is a list; quoting happens once, inside the implementation. No command inherits the
+  caller's standard input.
+- Every call ends within its `timeout_s`, or when the link is found dead (within 15 s); both output
+  streams are always drained.
+- A lost link raises UnreachableError. The status of a command that ran then is *unknown*: it is
+  never reported as success nor as failure.
+- Commands run as root: where the login is another user, through `sudo -n`.
+- Paths on a host are POSIX strings.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from smartcity_pkg.core.errors import RemoteCommandError
+from smartcity_pkg.core.i18n import _
+
+DEFAULT_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that ended: its status and what it wrote."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 0."""
+        return self.status == 0
+
+    @property
+    def text(self) -> str:
+        """Standard output as text, undecodable bytes replaced, without the last newline."""
+        return self.stdout.decode(errors="replace").rstrip("\n")
+
+
+class Host(Protocol):
+    """One machine; see the module's docstring for the contract."""
+
+    @property
+    def name(self) -> str:
+        """What messages call this machine."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | Iterable[bytes] = b"",
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        check: bool = True,
+    ) -> Completed:
+        """Run `argv`, feed it `stdin`, wait for its end.
+
+        An iterable `stdin` is streamed without being held in memory. With `check`, a status other
+        than 0 raises RemoteCommandError (DiskFullError where the file system is full) that holds
+        the last lines of its standard error. Raises UnreachableError when the link is lost.
+        """
+
+    def connect(self, address: str, port: int, timeout_s: float = 10.0) -> socket.socket:
+        """A stream to a TCP port as this machine sees it; raises RemoteCommandError if refused.
+
+        Over SSH the result is a channel: it has `recv`, `sendall`, `settimeout`, `makefile`,
+        `close`.
+        """
+
+    def close(self) -> None:
+        """End the connection; may be called twice."""
+
+
+def script(text: str, *arguments: str) -> tuple[str, ...]:
+    """The argv that runs a POSIX shell script with `$1`, `$2`, … set to `arguments`."""
+    return ("sh", "-euc", text, "sh", *arguments)
+
+
+def refused(host: str, done: Completed) -> RemoteCommandError:
+    """The error for a command that ended badly: what ran, where, and its last words."""
+    last = b"\n".join(done.stderr.strip().splitlines()[-5:]).decode(errors="replace")
+    shown = done.argv[3:] if done.argv[:2] == ("sh", "-euc") else done.argv
+    return RemoteCommandError(
+        _("{host}: “{command}” ended with status {status}: {last}").format(
+            host=host, command=" ".join(shown)[:120], status=done.status, last=last or "-"
+        )
+    )

@@ -1,0 +1,1 @@
+"""Install what the store holds, watch its health, commit or go back."""

@@ -1,0 +1,1 @@
+"""Practice servers in network namespaces, for the demo, tests and training."""
