@@ -29,9 +29,15 @@ def choose_language(wanted: str | None = None) -> str:
 
 
 def activate(language: str) -> None:
-    """Speak `language` ("id" or "en") from now on; without a compiled catalogue, English."""
+    """Speak `language` ("id" or "en") from now on; without a compiled catalogue, English.
+
+    Libraries that translate through the process-wide text domain (typer) follow along.
+    """
     global _active, _language  # noqa: PLW0603 - one process speaks one language
     _language = language
+    os.environ["LANGUAGE"] = language
+    gettext.bindtextdomain("smartcity", str(_LOCALE_DIR))
+    gettext.textdomain("smartcity")
     _active = (
         gettext.NullTranslations()
         if language == "en"
@@ -47,3 +53,8 @@ def language() -> str:
 def _(message: str) -> str:
     """`message` in the active language."""
     return _active.gettext(message) if message else message
+
+
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it
+    """`message` itself, marked for translation: it is translated where it is used."""
+    return message

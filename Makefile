@@ -1,0 +1,49 @@
+# make demo | test | lint | bench | images | clean      (everything is set up on the way)
+# On Debian as root the packages below are installed when missing; elsewhere they are only named.
+
+SHELL := /bin/bash
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+PACKAGES := mmdebstrap iproute2 iptables e2fsprogs util-linux debian-archive-keyring openssh-client openssh-server \
+            sudo postgresql zstd procps
+
+STAMP := $(VENV)/.ready
+
+.PHONY: demo test lint bench images packages venv clean translations
+
+demo: packages venv
+	$(BIN)/smartcity demo --workspace .
+
+test: packages venv
+	$(BIN)/pytest
+
+lint: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --cache-dir $(VENV)/.import_linter
+
+bench: packages venv
+	@for b in benchmarks/*/run.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+images: packages venv
+	$(BIN)/python -m smartcity_pkg.lab images
+
+translations: venv
+	$(BIN)/pybabel -q extract --no-location --keywords N_ --project smartcity -o $(VENV)/smartcity.pot smartcity_pkg
+	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -D smartcity -l id \
+	  -i $(VENV)/smartcity.pot -d smartcity_pkg/locale
+
+packages:
+	@bash .ci/packages $(PACKAGES)
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml hatch_build.py $(wildcard smartcity_pkg/locale/*/LC_MESSAGES/*.po)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

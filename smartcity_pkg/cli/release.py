@@ -1,0 +1,169 @@
+"""From a plan to a signed bundle: `select`, `render`, `pack`, `inspect`, `verify`, `key new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from smartcity_pkg.cli.root import Command, new_app
+from smartcity_pkg.cli.session import day, session_of
+from smartcity_pkg.core.i18n import _
+
+key = new_app(_("Keys that sign releases."))
+
+_PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
+_BUNDLE = typer.Argument(
+    help=_("A bundle (folder or .tar), or a region code: the newest packed for it.")
+)
+_DATE = typer.Option(
+    None, "--date", metavar="YYYY-MM-DD", help=_("Judge agreements on this day (default: today).")
+)
+_PLAN = typer.Option(
+    None, "--plan", metavar="FILE", help=_("The plan to use (default: plans/<region>.yaml).")
+)
+_IMAGES = typer.Option(
+    "docker",
+    "--images",
+    metavar="SOURCE",
+    help=_("Where images come from: docker (DOCKER_HOST), oci:PATH or archive:FILE."),
+)
+_TRUST = typer.Option(
+    None,
+    "--key",
+    metavar="FILE",
+    help=_("Trust this public key (default: keys/*.pub of the workspace)."),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the root."""
+    app.command("select", cls=Command, help=_("Choose the best set of apps a pemda can carry."))(
+        select
+    )
+    app.command("render", cls=Command, help=_("Write the configuration of a plan's apps."))(render)
+    app.command("pack", cls=Command, help=_("Pack a plan's apps and images into a signed bundle."))(
+        pack
+    )
+    app.command("inspect", cls=Command, help=_("Show what is inside a bundle."))(inspect)
+    app.command("verify", cls=Command, help=_("Check a bundle's signature and every byte."))(verify)
+    app.add_typer(key, name="key")
+
+
+def select(
+    context: typer.Context,
+    pemda: str = _PEMDA,
+    out: Path | None = typer.Option(
+        None, "--out", "-o", metavar="FILE", help=_("Where the plan goes (default: plans/).")
+    ),
+    date: str | None = _DATE,
+    running: Path | None = typer.Option(
+        None,
+        "--running",
+        metavar="PLAN",
+        help=_("The plan that runs now: among equals, change least of it."),
+    ),
+) -> None:
+    """Choose apps and write the plan."""
+    from smartcity_pkg.catalogue.plan import load_plan, to_yaml
+    from smartcity_pkg.core import atomic
+    from smartcity_pkg.selection import select as solve
+    from smartcity_pkg.ui.views.plan import plan_chosen
+
+    session = session_of(context)
+    profile = session.pemda(pemda)
+    before = load_plan(running) if running else None
+    plan = solve(session.catalogue, profile, today=day(date), running=before)
+    file = out or session.workspace.plan(profile.region)
+    atomic.write(file, to_yaml(plan).encode())
+    session.show(plan_chosen(plan, file))
+
+
+def render(
+    context: typer.Context,
+    pemda: str = _PEMDA,
+    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help=_("A new or empty folder.")),
+    plan: Path | None = _PLAN,
+    images: str | None = typer.Option(
+        None, "--images", metavar="SOURCE", help=_("Pin images to what this source has.")
+    ),
+    date: str | None = _DATE,
+) -> None:
+    """Write the rendered files to a folder."""
+    from smartcity_pkg.cli.wiring import render_to
+    from smartcity_pkg.ui.views.bundle import rendered_files
+
+    session = session_of(context)
+    rendered = render_to(session, pemda, plan, images, day(date), out)
+    session.show(rendered_files(rendered.files, out, pinned=images is not None))
+
+
+def pack(
+    context: typer.Context,
+    pemda: str = _PEMDA,
+    out: Path | None = typer.Option(
+        None,
+        "--out",
+        "-o",
+        metavar="PATH",
+        help=_("A folder or a .tar (default: releases/<region>/<serial>-<digest>.tar)."),
+    ),
+    plan: Path | None = _PLAN,
+    images: str = _IMAGES,
+    serial: int | None = typer.Option(
+        None, "--serial", min=1, help=_("Number of the release (default: the next).")
+    ),
+    key: Path | None = typer.Option(
+        None, "--key", metavar="FILE", help=_("Signing key (default: keys/release.key).")
+    ),
+    date: str | None = _DATE,
+) -> None:
+    """Pack and sign a release."""
+    from smartcity_pkg.cli.wiring import pack_release
+    from smartcity_pkg.ui.views.bundle import packed
+
+    session = session_of(context)
+    result = pack_release(session, pemda, plan, images, serial, key, day(date), out)
+    session.show(packed(result))
+
+
+def inspect(context: typer.Context, bundle: str = _BUNDLE) -> None:
+    """Show a bundle's contents without judging them."""
+    from smartcity_pkg.bundle.inspect import inspect as look
+    from smartcity_pkg.ui.views.bundle import bundle_contents
+
+    session = session_of(context)
+    path = session.workspace.bundle(bundle)
+    session.show(bundle_contents(look(path), path))
+
+
+def verify(context: typer.Context, bundle: str = _BUNDLE, key: Path | None = _TRUST) -> None:
+    """Verify a bundle; exit code 10 if anything is wrong."""
+    from smartcity_pkg.bundle.verify import verify as check
+    from smartcity_pkg.cli.wiring import trusted_keys
+    from smartcity_pkg.ui.views.bundle import verified
+
+    session = session_of(context)
+    path = session.workspace.bundle(bundle)
+    contents = check(path, trusted_keys(session, key), session.progress)
+    session.show(verified(contents, path))
+
+
+@key.command("new", cls=Command, help=_("Make a signing key and its public key."))
+def key_new(
+    context: typer.Context,
+    out: Path | None = typer.Option(
+        None, "--out", "-o", metavar="FILE", help=_("Default: keys/release.key.")
+    ),
+    no_password: bool = typer.Option(
+        False, "--no-password", help=_("Leave the key unencrypted (for CI with a protected disk).")
+    ),
+) -> None:
+    """Make a key pair; the password is asked for, or read from SMARTCITY_KEY_PASSWORD."""
+    from smartcity_pkg.bundle.keys import new_key
+    from smartcity_pkg.cli.wiring import new_password
+    from smartcity_pkg.ui.views.bundle import key_made
+
+    session = session_of(context)
+    path = out or session.workspace.signing_key
+    session.show(key_made(new_key(path, None if no_password else new_password()), path))

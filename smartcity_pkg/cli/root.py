@@ -1,0 +1,102 @@
+"""The tree of commands, with typer's own screens in the person's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from smartcity_pkg.cli.common import CommonOptions
+from smartcity_pkg.cli.session import Session
+from smartcity_pkg.core.errors import UsageError
+from smartcity_pkg.core.i18n import _
+
+
+class _Translated:
+    """What typer writes with fixed English words, written through gettext instead."""
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        pieces = " ".join(self.collect_usage_pieces(ctx))  # type: ignore[attr-defined]
+        formatter.write_usage(ctx.command_path, pieces, _("Usage: "))
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.help = _("Show this help and exit.")
+        return option
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section(_("Options of every command")):
+            formatter.write_dl(
+                [
+                    ("--json", _("One JSON document on standard output, events on standard error.")),
+                    ("--lang id|en", _("Language of messages (default: SMARTCITY_LANG, LANG).")),
+                    ("--workspace DIR", _("Folder of profiles, plans, releases, keys (default: .).")),
+                ]
+            )
+
+
+class Command(_Translated, TyperCommand):
+    """A command whose help is in the person's language."""
+
+
+class Group(_Translated, TyperGroup):
+    """A group whose help and complaints are in the person's language."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As typer does; an unknown name lists the known ones."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            raise UsageError(
+                _("there is no command “{name}”").format(name=args[0]),
+                _("known here: {names}").format(names=", ".join(self.commands)),
+            )
+        return super().resolve_command(ctx, args)
+
+
+def new_app(help_text: str) -> typer.Typer:
+    """A group of commands with the project's manners."""
+    return typer.Typer(
+        cls=Group,
+        help=help_text,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+
+def build(options: CommonOptions) -> TyperGroup:
+    """The whole command, ready to run with `main(args, obj=Session)`."""
+    from smartcity_pkg.cli import apps, practice, release, servers
+
+    app = new_app(
+        _("Choose, pack, ship and install smart-city apps for a local government (pemda).")
+    )
+    app.callback()(_root)
+    for module in (apps, release, servers, practice):
+        module.register(app)
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    command.context_settings["obj"] = Session(options)
+    return command
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"smartcity {version('smartcity')}")
+        raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(
+        False,
+        "--version",
+        callback=_version,
+        is_eager=True,
+        help=_("Show the version and exit."),
+    ),
+) -> None:
+    pass

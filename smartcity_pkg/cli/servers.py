@@ -1,0 +1,141 @@
+"""What happens on a pemda's servers: `ship`, `install`, `deploy`, `status`, `rollback`, `uninstall`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from smartcity_pkg.cli.root import Command
+from smartcity_pkg.cli.session import session_of
+from smartcity_pkg.core.i18n import _
+
+_PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
+_BUNDLE = typer.Argument(
+    help=_("A bundle (folder or .tar), or a region code: the newest packed for it.")
+)
+_PROFILE = typer.Option(
+    None, "--pemda", metavar="PEMDA", help=_("The profile (default: that of the bundle's region).")
+)
+_SERVER = typer.Option(
+    None, "--server", metavar="NAME", help=_("Only this server; may be given several times.")
+)
+_TRUST = typer.Option(
+    None,
+    "--key",
+    metavar="FILE",
+    help=_("Trust this public key (default: keys/*.pub of the workspace)."),
+)
+_RELEASE = typer.Option(
+    None, "--release", metavar="NAME", help=_("Which release (default: the newest that arrived).")
+)
+_OLDER = typer.Option(
+    False, "--allow-older", help=_("Accept a release with a lower serial than the running one.")
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the root."""
+    app.command("ship", cls=Command, help=_("Bring a bundle's missing bytes to the servers."))(ship)
+    app.command("install", cls=Command, help=_("Install what has arrived on the servers."))(install)
+    app.command("deploy", cls=Command, help=_("Ship, then install."))(deploy)
+    app.command("status", cls=Command, help=_("Show what runs on the servers, and how well."))(
+        status
+    )
+    app.command("rollback", cls=Command, help=_("Go back to the release before; needs no link."))(
+        rollback
+    )
+    app.command("uninstall", cls=Command, help=_("Stop and remove the apps; keep their data."))(
+        uninstall
+    )
+
+
+def ship(
+    context: typer.Context,
+    bundle: str = _BUNDLE,
+    pemda: str | None = _PROFILE,
+    server: list[str] | None = _SERVER,
+    key: Path | None = _TRUST,
+) -> None:
+    """Ship a verified bundle."""
+    from smartcity_pkg.cli.wiring import ship_bundle
+    from smartcity_pkg.ui.views.server import shipped
+
+    session = session_of(context)
+    session.show(shipped(ship_bundle(session, bundle, pemda, server, key)))
+
+
+def install(
+    context: typer.Context,
+    pemda: str = _PEMDA,
+    server: list[str] | None = _SERVER,
+    release: str | None = _RELEASE,
+    allow_older: bool = _OLDER,
+    key: Path | None = _TRUST,
+) -> None:
+    """Install a shipped release."""
+    from smartcity_pkg.cli.wiring import install_release
+    from smartcity_pkg.ui.views.server import installed
+
+    session = session_of(context)
+    session.show(installed(install_release(session, pemda, server, release, allow_older, key)))
+
+
+def deploy(
+    context: typer.Context,
+    bundle: str = _BUNDLE,
+    pemda: str | None = _PROFILE,
+    server: list[str] | None = _SERVER,
+    allow_older: bool = _OLDER,
+    key: Path | None = _TRUST,
+) -> None:
+    """Ship and install the same release."""
+    from smartcity_pkg.cli.wiring import deploy_bundle
+    from smartcity_pkg.ui.views.server import deployed
+
+    session = session_of(context)
+    session.show(deployed(*deploy_bundle(session, bundle, pemda, server, allow_older, key)))
+
+
+def status(
+    context: typer.Context, pemda: str = _PEMDA, server: list[str] | None = _SERVER
+) -> None:
+    """Show each server's state."""
+    from smartcity_pkg.cli.wiring import server_status
+    from smartcity_pkg.ui.views.server import states
+
+    session = session_of(context)
+    session.show(states(server_status(session, pemda, server)))
+
+
+def rollback(
+    context: typer.Context,
+    pemda: str = _PEMDA,
+    server: list[str] | None = _SERVER,
+    key: Path | None = _TRUST,
+) -> None:
+    """Go back to the previous release."""
+    from smartcity_pkg.cli.wiring import roll_back
+    from smartcity_pkg.ui.views.server import rolled_back
+
+    session = session_of(context)
+    session.show(rolled_back(roll_back(session, pemda, server, key)))
+
+
+def uninstall(
+    context: typer.Context,
+    pemda: str = _PEMDA,
+    server: list[str] | None = _SERVER,
+    purge_data: bool = typer.Option(
+        False, "--purge-data", help=_("Delete the apps' data and secrets too; cannot be undone.")
+    ),
+    yes: bool = typer.Option(False, "--yes", "-y", help=_("Do not ask.")),
+) -> None:
+    """Remove the apps."""
+    from smartcity_pkg.cli.wiring import confirm_uninstall, remove_apps
+    from smartcity_pkg.ui.views.server import uninstalled
+
+    session = session_of(context)
+    if not yes:
+        confirm_uninstall(session, pemda, purge_data)
+    session.show(uninstalled(remove_apps(session, pemda, server, purge_data)))

@@ -1,0 +1,1 @@
+"""The outcome of each command, for people and for programs, from the same values."""

@@ -1,0 +1,188 @@
+"""Apps, regions and profiles as results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smartcity_pkg.catalogue.app import App
+from smartcity_pkg.catalogue.pemda import Pemda
+from smartcity_pkg.core.i18n import _, language
+from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
+
+if TYPE_CHECKING:
+    from smartcity_pkg.catalogue.catalogue import Catalogue
+    from smartcity_pkg.catalogue.lint import Finding
+
+
+def app_list(catalogue: Catalogue) -> Result:
+    """All apps, platform first, then by group and name."""
+    apps = sorted(catalogue.apps.values(), key=lambda a: (not a.is_platform, a.spec.group, a.name))
+    rows = [
+        (
+            app.name,
+            app.version,
+            app.spec.group,
+            app.spec.title.in_language(language()),
+            str(app.spec.benefit),
+            f"{sum(s.reservation.memory_mib for s in app.services):.0f}",
+        )
+        for app in apps
+    ]
+    columns = (_("app"), _("version"), _("group"), _("title"), _("benefit"), _("memory MiB"))
+    return Result(
+        "catalogue",
+        {"digest": catalogue.digest, "apps": [_app_data(a) for a in apps]},
+        (Table("", columns, rows, frozenset({4, 5})),),
+    )
+
+
+def app_details(app: App) -> Result:
+    """One app, for a person who considers taking it."""
+    spec = app.spec
+    per = spec.demand_per_100k
+    pairs = [
+        (_("version"), app.version),
+        (_("group"), spec.group),
+        (_("summary"), spec.summary.in_language(language())),
+        (_("owner"), spec.owner),
+        (_("source"), spec.source),
+        (_("requires"), ", ".join(f"{r.app} {r.version}".strip() for r in spec.requires) or "-"),
+        (_("images"), ", ".join(app.images)),
+        (_("routes"), ", ".join(r.path for r in spec.routes) or "-"),
+        (_("secrets (made on the server)"), ", ".join(spec.secrets) or "-"),
+        (_("settings"), ", ".join(spec.settings.get("properties", {})) or "-"),
+        (_("staff"), ", ".join(f"{k} {v:g}" for k, v in spec.staff.items()) or "-"),
+        (
+            _("per 100,000 residents"),
+            _("{memory:g} MiB memory, {cpus:g} CPU, {disk:g} MiB disk, {link:g} kbit/s").format(
+                memory=per.memory_mib, cpus=per.cpus, disk=per.disk_mib, link=per.bandwidth_kbps
+            ),
+        ),
+    ]
+    services = [
+        (
+            s.name,
+            s.image,
+            f"{s.reservation.memory_mib:.0f} / {s.limit.memory_mib:.0f}",
+            f"{s.reservation.cpus:g} / {s.limit.cpus:g}",
+            _("yes") if s.has_healthcheck else _("no"),
+        )
+        for s in app.services
+    ]
+    columns = (
+        _("service"),
+        _("image"),
+        _("memory MiB (reserved / limit)"),
+        _("CPU (reserved / limit)"),
+        _("health check"),
+    )
+    title = spec.title.in_language(language())
+    return Result(
+        "app",
+        _app_data(app),
+        (Facts(f"{app.name}: {title}", pairs), Table("", columns, services, frozenset({2, 3}))),
+    )
+
+
+def lint_report(catalogue: Catalogue, findings: tuple[Finding, ...]) -> Result:
+    """What a check of the catalogue found; errors would have been raised before."""
+    parts: list[Part] = [
+        Line(f"{f.severity}: {f.problem}", "warn" if f.severity == "warning" else "plain")
+        for f in findings
+    ]
+    count = len(catalogue.apps)
+    parts.append(
+        Line(
+            _("{count} apps, no errors, {advice} pieces of advice").format(
+                count=count, advice=len(findings)
+            ),
+            "good",
+        )
+    )
+    data = {
+        "apps": count,
+        "findings": [
+            {
+                "severity": f.severity,
+                "file": f.problem.file,
+                "line": f.problem.line,
+                "message": f.problem.message,
+            }
+            for f in findings
+        ],
+    }
+    return Result("catalogue-lint", data, parts)
+
+
+def pemda_list(profiles: list[tuple[Path, Pemda]]) -> Result:
+    """Profiles that loaded without a fault."""
+    rows = [
+        (
+            p.region,
+            p.name,
+            f"{p.population:,}",
+            str(len(p.servers)),
+            f"{sum(s.memory_gib for s in p.servers):g}",
+            f"{p.link_mbps:g}",
+            str(path),
+        )
+        for path, p in profiles
+    ]
+    columns = (
+        _("region"),
+        _("name"),
+        _("residents"),
+        _("servers"),
+        _("memory GiB"),
+        _("link Mbit/s"),
+        _("file"),
+    )
+    data = {"profiles": [{"file": str(path), **_pemda_data(p)} for path, p in profiles]}
+    return Result("pemda-list", data, (Table("", columns, rows, frozenset({2, 3, 4, 5})),))
+
+
+def pemda_details(pemda: Pemda) -> Result:
+    """One profile."""
+    pks = pemda.agreement.pks
+    covered = _("all apps") if pks.apps == "all" else ", ".join(pks.apps)
+    pairs = [
+        (_("region"), pemda.region),
+        (_("residents"), f"{pemda.population:,}"),
+        ("MoU", f"{pemda.agreement.mou.number} ({pemda.agreement.mou.date})"),
+        ("PKS", f"{pks.number} ({pks.date} – {pks.expires or '…'}): {covered}"),
+        (_("link"), f"{pemda.link_mbps:g} Mbit/s"),
+        (_("staff"), ", ".join(f"{k} {v:g}" for k, v in pemda.staff.items()) or "-"),
+        (_("must have"), ", ".join(pemda.choice.must) or "-"),
+        (_("excluded"), ", ".join(pemda.choice.exclude) or "-"),
+    ]
+    rows = [
+        (
+            s.name,
+            f"{s.memory_gib:g}",
+            f"{s.cpus:g}",
+            f"{s.disk_gib:g}",
+            f"{s.ssh.user}@{s.ssh.host}:{s.ssh.port}" if s.ssh else _("this machine"),
+        )
+        for s in pemda.servers
+    ]
+    columns = (_("server"), _("memory GiB"), _("CPU"), _("disk GiB"), _("address"))
+    return Result(
+        "pemda",
+        _pemda_data(pemda),
+        (Facts(pemda.name, pairs), Table("", columns, rows, frozenset({1, 2, 3}))),
+    )
+
+
+def _app_data(app: App) -> dict[str, object]:
+    return {
+        "name": app.name,
+        "services": [s.model_dump(mode="json") for s in app.services],
+        **app.spec.model_dump(mode="json"),
+    }
+
+
+def _pemda_data(pemda: Pemda) -> dict[str, object]:
+    data: dict[str, object] = pemda.model_dump(mode="json")
+    # The document's own version must not hide the profile's.
+    return {k: v for k, v in data.items() if k != "schema_version"}
