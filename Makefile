@@ -28,7 +28,7 @@ bench: packages venv
 	@for b in benchmarks/*/run.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
 
 images: packages venv
-	$(BIN)/python -m smartcity_pkg.lab images
+	$(BIN)/smartcity catalogue build
 
 translations: venv
 	$(BIN)/pybabel -q extract --no-location --keywords N_ --project smartcity -o $(VENV)/smartcity.pot smartcity_pkg

@@ -40,9 +40,9 @@ VersionRange = Annotated[str, AfterValidator(_version_range)]
 
 
 class Model(BaseModel):
-    """Immutable; a field that is not declared is an error."""
+    """Immutable; a field that is not declared is an error, and so is an infinite number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Text(Model):

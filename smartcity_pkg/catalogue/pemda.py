@@ -5,15 +5,48 @@ A profile is a YAML file that people write; `catalogue.profile` loads it.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from smartcity_pkg.catalogue.app import AppName, Model
 from smartcity_pkg.core.i18n import _
 
-RegionCode = Annotated[str, Field(pattern=r"^\d{2}\.\d{2}$")]
+REGION_PATTERN = r"^\d{2}\.\d{2}$"
+RegionCode = Annotated[str, Field(pattern=REGION_PATTERN)]
+# Bounds far above any real machine keep a slip of the keyboard (and infinity) out of the sums.
+MemoryGib = Annotated[float, Field(le=1 << 20)]
+Cpus = Annotated[float, Field(le=1 << 16)]
+DiskGib = Annotated[float, Field(le=1 << 30)]
+_HOST_KEY_TYPES = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "ssh-rsa",
+)
+
+
+def _host_key(text: str) -> str:
+    """A public key's line as OpenSSH writes it; its bytes repeat the type (RFC 4253, 6.6)."""
+    kind, _space, rest = text.strip().partition(" ")
+    try:
+        blob = base64.b64decode(rest.split()[0], validate=True)
+    except (IndexError, binascii.Error):
+        blob = b""
+    if kind not in _HOST_KEY_TYPES or not blob.startswith(
+        len(kind).to_bytes(4, "big") + kind.encode()
+    ):
+        raise ValueError(
+            _("not a host key; copy it whole from /etc/ssh/ssh_host_ed25519_key.pub on the server")
+        )
+    return text.strip()
+
+
+HostKey = Annotated[str, AfterValidator(_host_key)]
 
 
 class Document(Model):
@@ -28,6 +61,12 @@ class CooperationAgreement(Document):
 
     expires: date | None = None
     apps: Literal["all"] | tuple[AppName, ...] = "all"
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> CooperationAgreement:
+        if self.expires is not None and self.expires < self.date:
+            raise ValueError(_("it expires before its own date"))
+        return self
 
 
 class Agreement(Model):
@@ -44,29 +83,29 @@ class Agreement(Model):
 class Ssh(Model):
     """How to reach a server. `host_key` pins it: `ssh-ed25519 AAAA…`; else known_hosts decides."""
 
-    host: str = Field(min_length=1)
+    host: str = Field(pattern=r"^[A-Za-z0-9\[:][A-Za-z0-9.:\[\]%_-]*$")
     port: int = Field(22, ge=1, le=65535)
-    user: str = "root"
-    host_key: str | None = None
-    key_file: str | None = None
+    user: str = Field("root", pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")
+    host_key: HostKey | None = None
+    key_file: str | None = Field(None, min_length=1)
     jump: str | None = Field(None, pattern=r"^([^@\s]+@)?[^@:\s]+(:\d+)?$")
 
 
 class Reserved(Model):
     """What a server's own system and other work need; apps get the rest."""
 
-    memory_gib: float = Field(1, ge=0)
-    cpus: float = Field(0.5, ge=0)
-    disk_gib: float = Field(10, ge=0)
+    memory_gib: MemoryGib = Field(1, ge=0)
+    cpus: Cpus = Field(0.5, ge=0)
+    disk_gib: DiskGib = Field(10, ge=0)
 
 
 class Server(Model):
     """One machine of the pemda, with its capacity. No `ssh` means this very machine."""
 
     name: AppName
-    memory_gib: float = Field(gt=0)
-    cpus: float = Field(gt=0)
-    disk_gib: float = Field(gt=0)
+    memory_gib: MemoryGib = Field(gt=0)
+    cpus: Cpus = Field(gt=0)
+    disk_gib: DiskGib = Field(gt=0)
     reserved: Reserved = Reserved()
     ssh: Ssh | None = None
 
@@ -88,13 +127,15 @@ class Choice(Model):
 class Site(Model):
     """Settings that every app may read."""
 
-    domain: str = "localhost"
-    timezone: str = "Asia/Jakarta"
+    domain: str = Field("localhost", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    timezone: Literal["Asia/Jakarta", "Asia/Pontianak", "Asia/Makassar", "Asia/Jayapura"] = (
+        "Asia/Jakarta"
+    )
     language: Literal["id", "en"] = "id"
 
 
 class Settings(Model):
-    """Site-wide settings, and each app's own (checked against the app's schema when rendering)."""
+    """Site-wide settings, and each app's own (checked against the app's schema)."""
 
     site: Site = Site()
     apps: dict[AppName, dict[str, Any]] = {}
@@ -106,10 +147,10 @@ class Pemda(Model):
     schema_version: Literal[1]
     region: RegionCode
     name: str = Field(min_length=1)
-    population: int = Field(gt=0)
+    population: int = Field(gt=0, le=1_000_000_000)
     agreement: Agreement
-    link_mbps: float = Field(gt=0)
-    staff: dict[str, Annotated[float, Field(ge=0)]] = {}
+    link_mbps: float = Field(gt=0, le=1_000_000)
+    staff: dict[str, Annotated[float, Field(ge=0, le=1_000_000)]] = {}
     servers: tuple[Server, ...] = Field(min_length=1)
     choice: Choice = Choice()
     settings: Settings = Settings()

@@ -6,13 +6,17 @@ question always gives the same bytes.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import yaml
 from pydantic import Field
 
+from smartcity_pkg.catalogue import yamlfile
 from smartcity_pkg.catalogue.app import AppName, AppVersion, Model
 from smartcity_pkg.catalogue.pemda import RegionCode
+from smartcity_pkg.core.errors import InputError
+from smartcity_pkg.core.i18n import _
 
 
 class PlannedApp(Model):
@@ -70,3 +74,33 @@ def to_yaml(plan: Plan) -> str:
     data = plan.model_dump(mode="json")
     text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
     return text
+
+
+def load_plan(path: Path) -> Plan:
+    """The plan in the file at `path`; one InputError lists every fault with its line.
+
+    Whether the plan is still possible is for `selection.check` to say.
+    """
+    document = yamlfile.read(path)
+    plan = yamlfile.validate(document, Plan)
+    places = [
+        *((("apps", i), app.app) for i, app in enumerate(plan.apps)),
+        *((("left_out", i), app.app) for i, app in enumerate(plan.left_out)),
+    ]
+    seen: set[str] = set()
+    problems = []
+    for place, name in places:
+        if name in seen:
+            problems.append(
+                document.problem(
+                    (*place, "app"),
+                    _("“{app}” stands in this plan twice").format(app=name),
+                    _("keep one, or choose again: smartcity select {region}").format(
+                        region=plan.region
+                    ),
+                )
+            )
+        seen.add(name)
+    if problems:
+        raise InputError(problems)
+    return plan

@@ -1,12 +1,16 @@
-"""YAML files that people write: read with a place for every value, checked against a model.
+"""YAML files that people write: read with a place for every value; what they mean is others' work.
 
-Bounds (bytes, depth, aliases) come before anything is built, because nested or aliased YAML can
-otherwise exhaust memory or the stack. Numbers stay numbers, so a code or version written without
-quotes is refused instead of silently becoming another one (`12.10` is not 12.1).
+Bounds (bytes, depth, aliases, nodes) come before anything is built, because nested or aliased YAML
+can otherwise exhaust memory or the stack. Values are those of YAML 1.2's core schema, as Compose
+reads them: `on`, `yes`, `1:30`, `0812` and dates are text. A number stays a number, so that a code
+written without quotes is refused instead of silently becoming another one (12.10 is not 12.1).
+`validate` checks a document against a model; the words for what is wrong are in `faults`.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,17 +19,44 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from smartcity_pkg.catalogue import faults
 from smartcity_pkg.core.errors import InputError, Problem
 from smartcity_pkg.core.i18n import _
 
-MAX_BYTES = 4 << 20
+MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
 MAX_ALIASES = 200
-MAX_NODES = 200_000
+MAX_NODES = 50_000
+MAX_DIGITS = 15
 
 Path_ = tuple[str | int, ...]
-Model = TypeVar("Model", bound=BaseModel)
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+ModelType = TypeVar("ModelType", bound=BaseModel)
+
+_TAG = "tag:yaml.org,2002:"
+_MERGE = _TAG + "merge"
+_KNOWN_TAGS = frozenset(_TAG + name for name in ("str", "null", "bool", "int", "float"))
+# YAML 1.2.2, 10.3.2 "Tag Resolution" of the core schema, without .inf and .nan, and without numbers
+# that begin with a needless 0: those are telephone numbers and codes.
+_PLAIN = (
+    (_MERGE, r"<<$", "<"),
+    (_TAG + "null", r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    (_TAG + "bool", r"(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    (_TAG + "int", r"(?:[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
+    (
+        _TAG + "float",
+        r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$",
+        "-+.0123456789",
+    ),
+)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]  # the C loader where libyaml is there
+    yaml_implicit_resolvers: dict[Any, Any] = {}
+
+
+for _tag, _regexp, _first in _PLAIN:
+    _Loader.add_implicit_resolver(_tag, re.compile(_regexp), list(_first))
 
 
 @dataclass(frozen=True)
@@ -52,6 +83,11 @@ class Document:
                 return Problem(message, self.file, mark.line, mark.column, hint)
         return Problem(message, self.file, hint=hint)
 
+    def written(self, path: Path_) -> str:
+        """How the scalar at `path` was written; "" for anything else."""
+        mark = self.marks.get(path)
+        return mark.text if mark else ""
+
 
 def read(path: Path, name: str | None = None) -> Document:
     """The document in the file at `path`; `name` replaces the path in messages.
@@ -59,54 +95,74 @@ def read(path: Path, name: str | None = None) -> Document:
     Raises InputError: no such file, too large, not UTF-8, not YAML, a key twice.
     """
     shown = name or str(path)
+    return parse(read_bytes(path, shown), shown)
+
+
+def read_bytes(path: Path, shown: str) -> bytes:
+    """The bytes of a file that a person wrote; InputError where it is absent or too large."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise InputError(Problem(_("the file does not exist"), shown)) from None
-    except (IsADirectoryError, PermissionError) as error:
-        raise InputError(Problem(str(error.strerror), shown)) from error
-    return parse(data, shown)
+    except OSError as error:
+        raise InputError(
+            Problem(_("the file cannot be read: {why}").format(why=error.strerror), shown)
+        ) from error
+    if len(data) > MAX_BYTES:
+        raise InputError(
+            Problem(_("the file is larger than {limit} KiB").format(limit=MAX_BYTES >> 10), shown)
+        )
+    return data
+
+
+def decode(data: bytes, shown: str) -> str:
+    """`data` as UTF-8 text, without a byte order mark; InputError says which line is not."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InputError(
+            Problem(
+                _("not UTF-8 text"), shown, line, hint=_("save the file again with encoding UTF-8")
+            )
+        ) from error
 
 
 def parse(data: bytes, name: str) -> Document:
     """The document in `data`; raises InputError like `read`."""
     if len(data) > MAX_BYTES:
         raise InputError(
-            Problem(_("the file is larger than {limit} MiB").format(limit=MAX_BYTES >> 20), name)
+            Problem(_("the file is larger than {limit} KiB").format(limit=MAX_BYTES >> 10), name)
         )
+    text = decode(data, name)
     try:
-        text = data.decode("utf-8-sig")
         _check_bounds(text, name)
         node = yaml.compose(text, Loader=_Loader)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise InputError(Problem(_("not UTF-8 text"), name, line)) from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        what = " ".join(str(p) for p in (error.context, error.problem) if p)
-        raise InputError(
-            Problem(_("not valid YAML: {what}").format(what=what), name, *place)
-        ) from error
     except yaml.YAMLError as error:
-        raise InputError(Problem(_("not valid YAML: {what}").format(what=error), name)) from error
+        raise InputError(faults.of_yaml(error, text, name)) from error
     document = Document(name, None)
     if node is not None:
         document.data = _Builder(document).build(node, ())
     return document
 
 
-def validate(document: Document, model: type[Model], at: Path_ = ()) -> Model:
+def validate(document: Document, model: type[ModelType], at: Path_ = ()) -> ModelType:
     """The part of `document` at path `at` as a `model`; InputError lists every fault."""
     value = document.data
     for key in at:
+        if not isinstance(value, dict) or key not in value:
+            raise InputError(
+                document.problem(at, _("the field “{name}” is missing").format(name=at[-1]))
+            )
         value = value[key]
     if value is None:
-        raise InputError(document.problem(at, _("the file is empty")))
+        empty = _("“{name}” is empty").format(name=at[-1]) if at else _("the file is empty")
+        raise InputError(document.problem(at, empty))
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise InputError([_problem_of(document, at, e) for e in error.errors()]) from error
+        raise InputError(faults.of_model(error, document, at)) from error
 
 
 def _check_bounds(text: str, name: str) -> None:
@@ -120,92 +176,136 @@ def _check_bounds(text: str, name: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             aliases += 1
         if depth > MAX_DEPTH or aliases > MAX_ALIASES or nodes > MAX_NODES:
-            raise InputError(
-                Problem(
-                    _("too deep, too long or too many aliases for a file written by a person"),
-                    name,
-                    event.start_mark.line + 1 if event.start_mark else 0,
-                )
-            )
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            raise InputError(Problem(_too_much(), name, line))
 
 
-class _Builder(yaml.constructor.SafeConstructor):
-    """Plain data from nodes, noting each place on the way."""
+def _too_much() -> str:
+    return _("too deep, too long or too many aliases for a file written by a person")
+
+
+class _Builder:
+    """Plain data from nodes, noting each place on the way.
+
+    An alias is built again wherever it stands, so built nodes and text are counted; a node that
+    contains itself is an error.
+    """
 
     def __init__(self, document: Document) -> None:
-        super().__init__()
         self.document = document
-        self.built = 0
+        self.nodes = 0
+        self.characters = 0
+        self.open: set[int] = set()
 
     def build(self, node: yaml.Node, path: Path_) -> Any:
-        self.built += 1
+        """The value of `node`, which stands at `path`."""
         mark = Mark(node.start_mark.line + 1, node.start_mark.column + 1, _written(node))
         self.document.marks.setdefault(path, mark)
-        if self.built > MAX_NODES:
-            raise InputError(self.document.problem(path, _("aliases make the file too large")))
-        if isinstance(node, yaml.MappingNode):
-            return dict(self._pairs(node, path))
-        if isinstance(node, yaml.SequenceNode):
-            return [self.build(child, (*path, i)) for i, child in enumerate(node.value)]
+        self.nodes += 1
+        self.characters += len(mark.text)
+        if self.nodes > MAX_NODES or self.characters > MAX_BYTES:
+            raise self._error(node, _too_much())
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        self._enter(node)
         try:
-            return self.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            what = getattr(error, "problem", None) or str(error)
-            raise InputError(
-                self.document.problem(path, _("not a valid value: {what}").format(what=what))
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, path)
+            return [self.build(child, (*path, i)) for i, child in enumerate(node.value)]
+        finally:
+            self.open.discard(id(node))
+
+    def _enter(self, node: yaml.Node) -> None:
+        kind = "map" if isinstance(node, yaml.MappingNode) else "seq"
+        if node.tag != _TAG + kind:
+            raise self._error(node, _("the tag “{tag}” is not allowed").format(tag=node.tag))
+        if id(node) in self.open:
+            raise self._error(node, _("an alias stands inside the value that it names"))
+        self.open.add(id(node))
+
+    def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, (key_node, value_node) in self._pairs(node).items():
+            result[key] = self.build(value_node, (*path, key))
+            line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
+            self.document.marks[(*path, key)] = Mark(line, column, _written(value_node))
+        return result
+
+    def _pairs(self, node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """The key and value nodes by key: its own, then those that `<<` merges in, first wins."""
+        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag not in {
+                _MERGE,
+                *_KNOWN_TAGS,
+            }:
+                raise self._error(key_node, _("a key must be plain text"))
+            key = str(key_node.value)
+            if key_node.tag == _MERGE:
+                for source in self._merge_sources(value_node):
+                    merged = {**self._merged_pairs(source), **merged}
+            elif key in own:
+                raise self._error(
+                    key_node,
+                    _("the key “{key}” stands here twice").format(key=key),
+                    _("keep one of the two"),
+                )
+            else:
+                own[key] = (key_node, value_node)
+        return own | {key: pair for key, pair in merged.items() if key not in own}
+
+    def _merged_pairs(self, source: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        self._enter(source)
+        pairs = self._pairs(source)
+        self.open.discard(id(source))
+        # What is merged may merge in its turn: without counting, a few lines grow without end.
+        self.nodes += 1 + len(pairs)
+        if self.nodes > MAX_NODES:
+            raise self._error(source, _too_much())
+        return pairs
+
+    def _merge_sources(self, node: yaml.Node) -> Iterator[yaml.MappingNode]:
+        for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(source, yaml.MappingNode):
+                raise self._error(source, _("“<<” takes a mapping or a list of mappings"))
+            yield source
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        text = str(node.value)
+        if node.tag in (_TAG + "str", _MERGE):
+            return text
+        if node.tag == _TAG + "null":
+            return None
+        if node.tag not in _KNOWN_TAGS:
+            raise self._error(node, _("the tag “{tag}” is not allowed").format(tag=node.tag))
+        try:
+            return _number_or_truth(node.tag.removeprefix(_TAG), text)
+        except (ValueError, KeyError) as error:
+            raise self._error(
+                node,
+                _("not a value that such a file can hold: {text}").format(text=text[:60]),
+                _("write text in quotes, numbers with at most {digits} digits").format(
+                    digits=MAX_DIGITS
+                ),
             ) from error
 
-    def _pairs(self, node: yaml.MappingNode, path: Path_) -> Iterator[tuple[str, Any]]:
-        own = {id(key) for key, _value in node.value}
-        self.flatten_mapping(node)
-        seen: set[str] = set()
-        for key_node, value_node in reversed(node.value):
-            key = self.construct_object(key_node)
-            if not isinstance(key, str):
-                key = _written(key_node) or str(key)
-            if key in seen:
-                if id(key_node) not in own:
-                    continue
-                mark = key_node.start_mark
-                raise InputError(
-                    Problem(
-                        _("the key “{key}” stands here twice").format(key=key),
-                        self.document.file,
-                        mark.line + 1,
-                        mark.column + 1,
-                    )
-                )
-            seen.add(key)
-            mark = Mark(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            value = self.build(value_node, (*path, key))
-            written = self.document.marks[(*path, key)].text
-            self.document.marks[(*path, key)] = Mark(mark.line, mark.column, written)
-            yield key, value
+    def _error(self, node: yaml.Node, message: str, hint: str = "") -> InputError:
+        mark = node.start_mark
+        return InputError(
+            Problem(message, self.document.file, mark.line + 1, mark.column + 1, hint)
+        )
+
+
+def _number_or_truth(kind: str, text: str) -> int | float | bool:
+    """The bool, int or float that `text` says; ValueError or KeyError where it says none."""
+    if kind == "bool":
+        return {"true": True, "false": False}[text.lower()]
+    value = int(text, 0) if kind == "int" else float(text)
+    if not math.isfinite(value) or abs(value) >= 10**MAX_DIGITS:
+        raise ValueError(text)
+    return value
 
 
 def _written(node: yaml.Node) -> str:
     return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
-
-
-def _problem_of(document: Document, at: Path_, error: Any) -> Problem:
-    """One pydantic error as a `Problem`, in the person's words."""
-    path: Path_ = (*at, *error["loc"])
-    name = ".".join(str(p) for p in error["loc"]) or _("the document")
-    kind = error["type"]
-    mark = document.marks.get(path)
-    written = (mark.text if mark else "") or str(error["input"])[:60]
-    hint = ""
-    if kind == "extra_forbidden":
-        message = _("unknown field “{name}”").format(name=name)
-        hint = _("remove it, or correct its spelling; docs/formats.md lists the fields")
-    elif kind == "missing":
-        message = _("the field “{name}” is missing").format(name=name)
-    elif kind == "string_type" and isinstance(error["input"], int | float):
-        message = _("“{name}” is a number, expected text").format(name=name)
-        hint = _('write it in quotes: {field}: "{written}"').format(
-            field=error["loc"][-1], written=written
-        )
-    else:
-        said = error["ctx"]["error"] if kind == "value_error" else error["msg"]
-        message = _("“{name}”: {said} (got: {got})").format(name=name, said=said, got=written)
-    return document.problem(path, message, hint)

@@ -54,6 +54,9 @@ def _run(options: common.CommonOptions, words: list[str]) -> int:
     except typer.Abort as error:
         raise InterruptedByUserError(_("interrupted")) from error
     except typer.TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message(), err=True)
+            return UsageError.exit_code
         raise _usage(error) from error
     if result == InterruptedByUserError.exit_code:
         raise InterruptedByUserError(_("interrupted"))

@@ -30,7 +30,9 @@ def catalogue_list(context: typer.Context) -> None:
     session.show(app_list(session.catalogue))
 
 
-@catalogue.command("show", cls=Command, help=_("Show one app: what it is, needs, keeps and serves."))
+@catalogue.command(
+    "show", cls=Command, help=_("Show one app: what it is, needs, keeps and serves.")
+)
 def catalogue_show(context: typer.Context, app: str = _APP) -> None:
     """Show one app."""
     from smartcity_pkg.ui.views.catalogue import app_details
@@ -47,6 +49,30 @@ def catalogue_lint(context: typer.Context) -> None:
 
     session = session_of(context)
     session.show(lint_report(session.catalogue, lint(session.catalogue)))
+
+
+@catalogue.command(
+    "build",
+    cls=Command,
+    help=_("Build base images from Debian packages, and the apps' images on them (needs root)."),
+)
+def catalogue_build(
+    context: typer.Context,
+    apps: list[str] | None = typer.Argument(None, help=_("Only these apps (default: all).")),
+) -> None:
+    """Build on the engine of DOCKER_HOST, else on the practice engine that the demo uses."""
+    from smartcity_pkg.lab.engine import build_engine
+    from smartcity_pkg.lab.images import build_app_images, build_base_images
+    from smartcity_pkg.ui.views.catalogue import built_images
+
+    session = session_of(context)
+    folder = session.workspace.catalogue
+    for app in apps or ():
+        session.catalogue.app(app)
+    with build_engine(session.progress) as docker_host:
+        images = build_base_images(docker_host, folder, session.progress)
+        images += build_app_images(docker_host, folder, session.progress, only=apps)
+    session.show(built_images([(i.name, i.id, i.fresh) for i in images], docker_host))
 
 
 @pemda.command("list", cls=Command, help=_("List the profiles of this workspace and the examples."))

@@ -45,6 +45,9 @@ def demo(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     walk = road.Demo(folder, shipped("bundles"), profile, session.progress)
-    missing = available()
-    report = walk.run_to_the_bundle() if missing else walk.run()
-    session.show(views.walked(report, missing))
+    if missing := available():
+        done = walk.run_to_the_bundle()
+        session.show(views.walked_to_the_bundle(folder, done.durations_s, missing))
+    else:
+        done = walk.run()
+        session.show(views.walked(done.url, done.ticket, folder, done.durations_s))

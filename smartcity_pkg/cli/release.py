@@ -67,7 +67,7 @@ def select(
     """Choose apps and write the plan."""
     from smartcity_pkg.catalogue.plan import load_plan, to_yaml
     from smartcity_pkg.core import atomic
-    from smartcity_pkg.selection import select as solve
+    from smartcity_pkg.selection.choose import select as solve
     from smartcity_pkg.ui.views.plan import plan_chosen
 
     session = session_of(context)
@@ -160,10 +160,11 @@ def key_new(
     ),
 ) -> None:
     """Make a key pair; the password is asked for, or read from SMARTCITY_KEY_PASSWORD."""
-    from smartcity_pkg.bundle.keys import new_key
+    from smartcity_pkg.bundle.keys import new_key, public_path
     from smartcity_pkg.cli.wiring import new_password
     from smartcity_pkg.ui.views.bundle import key_made
 
     session = session_of(context)
     path = out or session.workspace.signing_key
-    session.show(key_made(new_key(path, None if no_password else new_password()), path))
+    made = new_key(path, None if no_password else new_password())
+    session.show(key_made(made, path, public_path(path)))

@@ -30,9 +30,15 @@ class _Translated:
         with formatter.section(_("Options of every command")):
             formatter.write_dl(
                 [
-                    ("--json", _("One JSON document on standard output, events on standard error.")),
+                    (
+                        "--json",
+                        _("One JSON document on standard output, events on standard error."),
+                    ),
                     ("--lang id|en", _("Language of messages (default: SMARTCITY_LANG, LANG).")),
-                    ("--workspace DIR", _("Folder of profiles, plans, releases, keys (default: .).")),
+                    (
+                        "--workspace DIR",
+                        _("Folder of profiles, plans, releases, keys (default: .)."),
+                    ),
                 ]
             )
 

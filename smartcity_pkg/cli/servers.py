@@ -1,4 +1,4 @@
-"""What happens on a pemda's servers: `ship`, `install`, `deploy`, `status`, `rollback`, `uninstall`."""
+"""On a pemda's servers: `ship`, `install`, `deploy`, `status`, `rollback`, `uninstall`."""
 
 from __future__ import annotations
 
@@ -97,9 +97,7 @@ def deploy(
     session.show(deployed(*deploy_bundle(session, bundle, pemda, server, allow_older, key)))
 
 
-def status(
-    context: typer.Context, pemda: str = _PEMDA, server: list[str] | None = _SERVER
-) -> None:
+def status(context: typer.Context, pemda: str = _PEMDA, server: list[str] | None = _SERVER) -> None:
     """Show each server's state."""
     from smartcity_pkg.cli.wiring import server_status
     from smartcity_pkg.ui.views.server import states
@@ -112,14 +110,13 @@ def rollback(
     context: typer.Context,
     pemda: str = _PEMDA,
     server: list[str] | None = _SERVER,
-    key: Path | None = _TRUST,
 ) -> None:
     """Go back to the previous release."""
     from smartcity_pkg.cli.wiring import roll_back
     from smartcity_pkg.ui.views.server import rolled_back
 
     session = session_of(context)
-    session.show(rolled_back(roll_back(session, pemda, server, key)))
+    session.show(rolled_back(roll_back(session, pemda, server)))
 
 
 def uninstall(

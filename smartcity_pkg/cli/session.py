@@ -1,4 +1,4 @@
-"""What the commands share: the options, the presenter, the workspace, loaded when first asked for."""
+"""What the commands share: options, presenter, workspace; loaded when first asked for."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ class Session:
         path = file or self.workspace.plan(pemda.region)
         if not path.exists():
             raise UsageError(
-                _("there is no plan for {pemda} yet ({file})").format(
-                    pemda=pemda.name, file=path
-                ),
+                _("there is no plan for {pemda} yet ({file})").format(pemda=pemda.name, file=path),
                 _("make one: smartcity select {region}").format(region=pemda.region),
             )
         plan = load_plan(path)

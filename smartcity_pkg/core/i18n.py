@@ -55,6 +55,6 @@ def _(message: str) -> str:
     return _active.gettext(message) if message else message
 
 
-def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it
+def N_(message: str) -> str:
     """`message` itself, marked for translation: it is translated where it is used."""
     return message

@@ -8,7 +8,9 @@ The contract (tests/contracts/host.py runs it on every implementation):
   streams are always drained.
 - A lost link raises UnreachableError. The status of a command that ran then is *unknown*: it is
   never reported as success nor as failure.
-- Commands run as root: where the login is another user, through `sudo -n`.
+- Commands run as root: where the login is another user, through `sudo -n`; their environment says
+  LC_ALL=C.
+- Over SSH a command is killed there soon after its `timeout_s`, even when its client is dead.
 - Paths on a host are POSIX strings.
 """
 
@@ -19,10 +21,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from smartcity_pkg.core.errors import RemoteCommandError
+from smartcity_pkg.core.errors import DiskFullError, RemoteCommandError
 from smartcity_pkg.core.i18n import _
 
 DEFAULT_TIMEOUT_S = 60.0
+DISK_FULL_STATUS = 28  # ENOSPC: how our own scripts say that they looked and found no room
 
 
 @dataclass(frozen=True)
@@ -79,16 +82,46 @@ class Host(Protocol):
 
 
 def script(text: str, *arguments: str) -> tuple[str, ...]:
-    """The argv that runs a POSIX shell script with `$1`, `$2`, … set to `arguments`."""
+    """The argv that runs a POSIX shell script with `$1`, `$2`, … set to `arguments`.
+
+    A first line that is a comment names the script in error messages.
+    """
     return ("sh", "-euc", text, "sh", *arguments)
 
 
+def shown(argv: Sequence[str]) -> str:
+    """What messages call a command, at most 120 characters."""
+    if tuple(argv[:2]) == ("sh", "-euc"):
+        first = argv[2].strip().splitlines()[0]
+        return (first.removeprefix("# ") if first.startswith("# ") else first)[:120]
+    return " ".join(argv)[:120]
+
+
 def refused(host: str, done: Completed) -> RemoteCommandError:
-    """The error for a command that ended badly: what ran, where, and its last words."""
+    """The error for a command that ended badly: what ran, where, and its last words.
+
+    DiskFullError where one of our scripts (`script`) ended with DISK_FULL_STATUS.
+    """
+    if done.argv[:2] == ("sh", "-euc") and done.status == DISK_FULL_STATUS:
+        return DiskFullError(
+            _("{host}: the disk is full (during “{command}”)").format(
+                host=host, command=shown(done.argv)
+            ),
+            _("make room on the server, then run the same command again: it goes on where it was"),
+        )
     last = b"\n".join(done.stderr.strip().splitlines()[-5:]).decode(errors="replace")
-    shown = done.argv[3:] if done.argv[:2] == ("sh", "-euc") else done.argv
     return RemoteCommandError(
         _("{host}: “{command}” ended with status {status}: {last}").format(
-            host=host, command=" ".join(shown)[:120], status=done.status, last=last or "-"
+            host=host, command=shown(done.argv), status=done.status, last=last or "-"
         )
+    )
+
+
+def too_slow(host: str, argv: Sequence[str], timeout_s: float) -> RemoteCommandError:
+    """The error for a command that did not end within its time."""
+    return RemoteCommandError(
+        _("{host}: “{command}” did not end within {seconds:.0f} s").format(
+            host=host, command=shown(argv), seconds=timeout_s
+        ),
+        _("see whether the server is overloaded (uptime, df -h), then run the same command again"),
     )

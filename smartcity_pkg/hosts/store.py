@@ -1,15 +1,34 @@
 """smartcity's folder on a server: where things are, and how content gets there whole.
 
 The rule of `store/blobs/sha256/`: a file named H holds bytes whose sha256 is H. Nothing gets such a
-name before the server itself has computed the sum; bytes on their way live in `store/parts/`. What
-to send, and how it is encoded on the wire, is decided in `ship`.
+name before the server itself has computed the sum and synced the file; bytes on their way live in
+`store/parts/`. What to send, and how it is encoded on the wire, is decided in `ship`.
+
+The scripts need a POSIX shell, coreutils and tar. They are silent until they end, so that none
+loses a step to SIGPIPE when the client dies, and each may be run again after any interruption.
 """
 
 from __future__ import annotations
 
+import io
+import tarfile
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
+
+from smartcity_pkg.core import digest
+from smartcity_pkg.core.errors import RemoteCommandError
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.hosts.host import DISK_FULL_STATUS, Completed, Host, refused, script
 
 DEFAULT_ROOT = "/var/lib/smartcity"
+Encoding = Literal["zstd", "gzip", "none"]
+
+_DAMAGED_STATUS = 65  # EX_DATAERR of sysexits.h: the bytes are not those that were promised
+_ABSENT_STATUS = 66  # EX_NOINPUT
+_SLOWEST_DISK = 4 << 20  # bytes a second that a server's disk is trusted to do at least
+_SLOWEST_LINK = 4 << 10
 
 
 class StorePaths:
@@ -42,3 +61,288 @@ class StorePaths:
     def release(self, release_name: str) -> PurePosixPath:
         """An installed release's Compose files and configuration."""
         return self.releases / release_name
+
+
+@dataclass(frozen=True)
+class PartState:
+    """What a server holds of a blob on its way: size in bytes, and the digest of these bytes."""
+
+    size_bytes: int
+    digest: str
+
+
+# `lost` ends a script after a failed write: ENOSPC's number if the file system of $1 has less than
+# 4 MiB or no inode left, else $2. Measured instead of read from a message in some language.
+_LOST = f"""
+lost() {{
+  status=$2
+  set -- $(stat -f -c '%a %S %c %d' "$1")
+  if [ $(($1 * $2)) -lt 4194304 ]; then status={DISK_FULL_STATUS}; fi
+  if [ "$3" -gt 0 ] && [ "$4" -eq 0 ]; then status={DISK_FULL_STATUS}; fi
+  [ -z "$new" ] || rm -rf "$new"
+  exit "$status"
+}}
+umask 077
+new=
+"""
+
+# Scratch names end in the process id of their script: what a dead one left is swept here.
+_PREPARE = f"""# prepare the store
+{_LOST}
+root=$1; shift
+mkdir -p "$@" || lost / 1
+chmod 700 "$root"
+for old in "$1"/*.new.*; do
+  if [ -e "$old" ] && ! kill -0 "${{old##*.}}" 2>/dev/null; then rm -rf "$old"; fi
+done
+"""
+
+_PRESENT = """# list what the store holds
+cd "$1" 2>/dev/null || exit 0
+while read -r name; do if [ -f "$name" ]; then echo "$name"; fi; done
+"""
+
+_SUMS = """# check the store's content
+cd "$1" 2>/dev/null || exit 0
+while read -r name; do if [ -f "$name" ]; then sha256sum "$name"; fi; done
+"""
+
+_PUT_SMALL = f"""# store small blobs
+{_LOST}
+new=$1/small.new.$$
+mkdir "$new" || lost "$1" 1
+tar -xf - -C "$new" || lost "$1" {_DAMAGED_STATUS}
+cd "$new"
+for name in *; do echo "$name  $name"; done >../sums.new.$$ || lost "$1" 1
+if sha256sum -c ../sums.new.$$ >/dev/null 2>&1; then rm -f ../sums.new.$$
+else rm -f ../sums.new.$$; lost "$1" {_DAMAGED_STATUS}; fi
+sync -- * && mv -f -- * "$2/" || lost "$1" 1
+sync "$2"
+cd /
+rmdir "$new"
+"""
+
+_PART_STATE = """# look at a partial blob
+[ -f "$1" ] || { echo 0; exit 0; }
+size=$(wc -c <"$1")
+echo "$size"
+head -c "$size" "$1" | sha256sum
+"""
+
+_APPEND = f"""# receive a blob
+{_LOST}
+dd of="$1" oflag=seek_bytes seek="$2" conv=notrunc bs=1M iflag=fullblock 2>/dev/null \
+  || lost "${{1%/*}}" 1
+"""
+
+# A decoded copy even of raw bytes: a stopped writer of the part that wakes up late must not reach
+# the file under its final name.
+_FINISH = f"""# check a blob and give it its name
+{_LOST}
+part=$1 parts=${{1%/*}} wire=$2 want=$3 blobs=$5
+[ -f "$part" ] || exit {_ABSENT_STATUS}
+if [ "$wire" != - ]; then
+  sum=$(sha256sum <"$part")
+  [ "${{sum%% *}}" = "$wire" ] || exit {_DAMAGED_STATUS}
+fi
+new=$parts/$want.new.$$
+case $4 in
+  zstd) zstd -q -d -c <"$part" >"$new" ;;
+  gzip) gzip -d -c <"$part" >"$new" ;;
+  none) cat <"$part" >"$new" ;;
+esac 2>/dev/null || lost "$parts" {_DAMAGED_STATUS}
+sum=$(sha256sum <"$new")
+[ "${{sum%% *}}" = "$want" ] || lost "$parts" {_DAMAGED_STATUS}
+sync "$new" && mv -f "$new" "$blobs/$want" || lost "$parts" 1
+sync "$blobs"
+rm -f "$part"
+"""
+
+_PUBLISH = f"""# write a file of the store
+{_LOST}
+new=$1/$2.new.$$
+cat >"$new" || lost "$1" 1
+sum=$(sha256sum <"$new")
+[ "${{sum%% *}}" = "$4" ] || lost "$1" {_DAMAGED_STATUS}
+sync "$new" && mv -f "$new" "$3/$2" || lost "$1" 1
+sync "$3"
+"""
+
+_READ = f"""# read a file of the store
+[ -f "$1" ] || exit {_ABSENT_STATUS}
+cat "$1"
+"""
+
+_REMOVE = """# remove content from the store
+cd "$1" 2>/dev/null || exit 0
+while read -r name; do rm -f "./$name"; done
+sync .
+"""
+
+
+class Store:
+    """The store on one host. Every operation may be repeated; DiskFullError where room lacks."""
+
+    def __init__(self, host: Host, paths: StorePaths | None = None) -> None:
+        self.host = host
+        self.paths = paths or StorePaths()
+
+    def prepare(self) -> None:
+        """Make the folders, readable by root alone, and sweep what dead scripts left."""
+        paths = self.paths
+        folders = (paths.parts, paths.blobs, paths.offers, paths.releases)
+        self._run(script(_PREPARE, str(paths.root), *map(str, folders)))
+
+    def present(self, digests: Collection[str]) -> frozenset[str]:
+        """Those of `digests` that have a file of their name (its content is not read again)."""
+        done = self._run(script(_PRESENT, str(self.paths.blobs)), stdin=_lines(digests))
+        return frozenset(f"sha256:{name}" for name in done.text.split())
+
+    def damaged(self, digests: Mapping[str, int]) -> frozenset[str]:
+        """Those of `digests` (with their sizes in bytes) that are missing or have other content."""
+        done = self._run(
+            script(_SUMS, str(self.paths.blobs)),
+            stdin=_lines(digests),
+            timeout_s=_disk_time_s(sum(digests.values())),
+        )
+        pairs = (line.split() for line in done.text.splitlines())
+        sound = {f"sha256:{name}" for actual, name in pairs if actual == name}
+        return frozenset(digests) - sound
+
+    def put_small(self, items: Mapping[str, bytes]) -> None:
+        """Store blobs, digest to content, in one round trip; all are held in memory."""
+        if not items:
+            return
+        archive = _tar(items)
+        target = str(self.paths.blobs)
+        done = self._run(
+            script(_PUT_SMALL, str(self.paths.parts), target),
+            stdin=archive,
+            timeout_s=_link_time_s(len(archive)),
+            accept=(_DAMAGED_STATUS,),
+        )
+        if not done.ok:
+            raise self._garbled(_("small files"))
+
+    def part_state(self, part: str) -> PartState:
+        """How much of `part` has arrived; the server reads it all to compute the digest."""
+        done = self._run(script(_PART_STATE, str(self.paths.part(part))), timeout_s=3600)
+        fields = done.text.split()
+        if len(fields) < 2:
+            return PartState(0, digest.of_bytes(b""))
+        return PartState(int(fields[0]), f"sha256:{fields[1]}")
+
+    def append(self, part: str, offset: int, chunks: Iterable[bytes], size_bytes: int) -> None:
+        """Write `chunks` (`size_bytes` in all, roughly) into `part` from byte `offset` on.
+
+        Stops cleanly at any cut: what has arrived stays, in place.
+        """
+        self._run(
+            script(_APPEND, str(self.paths.part(part)), str(offset)),
+            stdin=chunks,
+            timeout_s=_link_time_s(size_bytes),
+        )
+
+    def discard(self, part: str) -> None:
+        """Forget what has arrived of `part`."""
+        self._run(("rm", "-f", str(self.paths.part(part))))
+
+    def finish(
+        self,
+        part: str,
+        *,
+        wire_digest: str | None,
+        content: str,
+        size_bytes: int,
+        encoding: Encoding,
+    ) -> bool:
+        """Check `part`, decode it to the `content` digest's bytes, and give them their name.
+
+        `wire_digest` is that of the encoded bytes, if known; `size_bytes` the decoded size. False
+        where the bytes are not those promised, or are no longer there: nothing has changed then.
+        """
+        wire = digest.hex_of(wire_digest) if wire_digest else "-"
+        done = self._run(
+            script(
+                _FINISH,
+                str(self.paths.part(part)),
+                wire,
+                digest.hex_of(content),
+                encoding,
+                str(self.paths.blobs),
+            ),
+            timeout_s=_disk_time_s(3 * size_bytes),
+            accept=(_DAMAGED_STATUS, _ABSENT_STATUS),
+        )
+        return done.ok
+
+    def write_offer(self, release_name: str, data: bytes) -> None:
+        """Say that all of a release is here; called last."""
+        done = self._run(
+            script(
+                _PUBLISH,
+                str(self.paths.parts),
+                f"{release_name}.json",
+                str(self.paths.offers),
+                digest.hex_of(digest.of_bytes(data)),
+            ),
+            stdin=data,
+            timeout_s=_link_time_s(len(data)),
+            accept=(_DAMAGED_STATUS,),
+        )
+        if not done.ok:
+            raise self._garbled(_("the offer of the release"))
+
+    def read(self, path: PurePosixPath) -> bytes | None:
+        """The content of a small file; None where there is none."""
+        done = self._run(script(_READ, str(path)), accept=(_ABSENT_STATUS,))
+        return done.stdout if done.ok else None
+
+    def remove(self, digests: Collection[str]) -> None:
+        """Delete content; what is not there is passed over."""
+        self._run(script(_REMOVE, str(self.paths.blobs)), stdin=_lines(digests))
+
+    def _run(
+        self,
+        argv: tuple[str, ...],
+        *,
+        stdin: bytes | Iterable[bytes] = b"",
+        timeout_s: float = 120.0,
+        accept: tuple[int, ...] = (),
+    ) -> Completed:
+        done = self.host.run(argv, stdin=stdin, timeout_s=timeout_s, check=False)
+        if not done.ok and done.status not in accept:
+            raise refused(self.host.name, done)
+        return done
+
+    def _garbled(self, what: str) -> RemoteCommandError:
+        return RemoteCommandError(
+            _("{host}: {what}: what the disk holds is not what was sent").format(
+                host=self.host.name, what=what
+            ),
+            _("check the server's disk and memory (dmesg, smartctl), then try again"),
+        )
+
+
+def _lines(digests: Iterable[str]) -> bytes:
+    return "".join(f"{digest.hex_of(d)}\n" for d in sorted(digests)).encode()
+
+
+def _tar(items: Mapping[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in sorted(items.items()):
+            member = tarfile.TarInfo(digest.hex_of(name))
+            member.size = len(content)
+            member.mode = 0o600
+            archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def _disk_time_s(size_bytes: int) -> float:
+    return 120 + size_bytes / _SLOWEST_DISK
+
+
+def _link_time_s(size_bytes: int) -> float:
+    """Long on purpose: a dead link is noticed by other means within 15 s."""
+    return 120 + size_bytes / _SLOWEST_LINK

@@ -1,4 +1,4 @@
-"""For people: colours, tables and bars where there is a terminal, plain lines where there is none."""
+"""For people: colours, tables and bars on a terminal, plain lines where there is none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -26,14 +27,16 @@ from smartcity_pkg.core.units import bytes_text, seconds_text
 from smartcity_pkg.ui.presenter import Facts, Line, Part, Raw, Result, Table
 
 _PLAIN_EVERY_S = 5.0
+_PLAIN_WIDTH = 160
 _TONES = {"plain": "", "good": "green", "warn": "yellow", "bad": "bold red"}
 
 
 class TerminalPresenter:
-    """Draws on a terminal; writes a line now and then where standard error is not one (CI, a log)."""
+    """Draws on a terminal; where standard error is none (CI, a log), a line now and then."""
 
     def __init__(self) -> None:
-        self.out = Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+        wide = None if sys.stdout.isatty() else _PLAIN_WIDTH
+        self.out = Console(file=sys.stdout, highlight=False, width=wide)
         self.err = Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
         self._lock = threading.Lock()
         self._bars: Progress | None = None
@@ -93,7 +96,13 @@ class TerminalPresenter:
 
     def _part(self, part: Part) -> None:
         if isinstance(part, Table):
-            table = RichTable(title=escape(part.title) or None, title_justify="left")
+            table = RichTable(
+                title=escape(part.title) or None,
+                title_justify="left",
+                title_style="bold",
+                box=box.SIMPLE_HEAD,
+                padding=(0, 1, 0, 0),
+            )
             for index, column in enumerate(part.columns):
                 right = index in part.numeric
                 table.add_column(
@@ -101,13 +110,14 @@ class TerminalPresenter:
                 )
             for row in part.rows:
                 table.add_row(*(escape(cell) for cell in row))
-            self.out.print(table, soft_wrap=False)
+            self.out.print(table)
         elif isinstance(part, Facts):
             if part.title:
                 self.out.print(f"[bold]{escape(part.title)}[/]")
-            width = max((len(name) for name, _value in part.pairs), default=0)
+            grid = RichTable.grid(padding=(0, 2))
             for name, value in part.pairs:
-                self.out.print(f"  [dim]{escape(name.ljust(width))}[/]  {escape(value)}")
+                grid.add_row("", f"[dim]{escape(name)}[/]", escape(value))
+            self.out.print(grid)
         elif isinstance(part, Line):
             style = _TONES[part.tone]
             self.out.print(f"[{style}]{escape(part.text)}[/]" if style else escape(part.text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +114,19 @@ def lint_report(catalogue: Catalogue, findings: tuple[Finding, ...]) -> Result:
         ],
     }
     return Result("catalogue-lint", data, parts)
+
+
+def built_images(images: Sequence[tuple[str, str, bool]], docker_host: str) -> Result:
+    """The outcome of `catalogue build`: name, id, and whether it was built just now."""
+    rows = [(name, of[7:19], _("built") if new else _("as before")) for name, of, new in images]
+    return Result(
+        "images",
+        {
+            "engine": docker_host,
+            "images": [{"name": name, "id": of, "fresh": new} for name, of, new in images],
+        },
+        (Table(docker_host, (_("image"), _("id"), ""), rows),),
+    )
 
 
 def pemda_list(profiles: list[tuple[Path, Pemda]]) -> Result:

@@ -39,9 +39,7 @@ def plan_chosen(plan: Plan, file: Path) -> Result:
         parts.append(Table(_("Left out"), (_("app"), _("why")), left))
     columns = (_("where"), _("limit"), _("used"), _("available"), _("share"))
     parts.append(Table(_("Capacity"), columns, usage, frozenset({2, 3, 4})))
-    parts.append(
-        Line(_("Next: smartcity pack {region}").format(region=plan.region), "good")
-    )
+    parts.append(Line(_("Next: smartcity pack {region}").format(region=plan.region), "good"))
     return Result("plan", {"file": str(file), **_without_version(plan)}, parts)
 
 

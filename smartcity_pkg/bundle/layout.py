@@ -1,0 +1,274 @@
+"""Opening a bundle, a directory or one tar, and reading its blobs in place.
+
+Nothing is unpacked and no link is followed. The form is checked here (names, the tar's every
+header, index.json, where the signatures are); what the blobs mean is for `structure`, whether they
+are genuine for `trust` and `verify`.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from smartcity_pkg.bundle import oci, ustar
+from smartcity_pkg.bundle.contents import Signature
+from smartcity_pkg.bundle.structure import broken
+from smartcity_pkg.bundle.trust import MAX_SIGNATURES
+from smartcity_pkg.core import digest
+from smartcity_pkg.core.errors import InputError, Problem, UntrustedBundleError
+from smartcity_pkg.core.i18n import _
+
+MAX_SMALL_BYTES = 64 << 20
+MAX_FILES = 20_000
+_MAX_INDEX_BYTES = 64 << 10
+
+
+class Files(Protocol):
+    """The files of a layout by name, whatever they rest in."""
+
+    sizes: dict[str, int]
+
+    def open(self, name: str) -> BinaryIO:
+        """A stream over one file; may be called from several threads."""
+
+    def close(self) -> None:
+        """Give back what is held open."""
+
+
+class Bundle:
+    """An open bundle: a `BlobReader`. Made by `open_bundle`."""
+
+    def __init__(self, path: Path, files: Files) -> None:
+        self.path = path
+        self._files = files
+        self.blobs = _blob_sizes(files)
+        index = self._top_index()
+        self.root = index[0]
+        self.signature_manifest = index[1] if len(index) > 1 else None
+        self.signatures, self.signature_blobs = self._signatures()
+
+    def open(self, blob_digest: str) -> BinaryIO:
+        """A stream over one blob as it rests; its bytes are not checked."""
+        self._require(blob_digest)
+        with reading(self.path):
+            return self._files.open(oci.blob_name(blob_digest))
+
+    def read(self, blob_digest: str) -> bytes:
+        """A small blob (up to 64 MiB), whole and checked against its digest."""
+        self._require(blob_digest)
+        if self.blobs[blob_digest] > MAX_SMALL_BYTES:
+            raise broken(
+                _("{digest} is larger than a document may be").format(digest=blob_digest[:19])
+            )
+        with reading(self.path), self.open(blob_digest) as stream:
+            data = stream.read(MAX_SMALL_BYTES + 1)
+        if digest.of_bytes(data) != blob_digest:
+            raise broken(
+                _("the bytes of {digest} are not what its name says").format(
+                    digest=blob_digest[:19]
+                )
+            )
+        return data
+
+    def close(self) -> None:
+        """Close the files; may be called twice."""
+        self._files.close()
+
+    def _require(self, blob_digest: str) -> None:
+        if blob_digest not in self.blobs:
+            raise broken(_("{digest} is missing").format(digest=blob_digest[:19]))
+
+    def _top_index(self) -> list[oci.Descriptor]:
+        for name, most in ((oci.LAYOUT_FILE, 64), (oci.INDEX_FILE, _MAX_INDEX_BYTES)):
+            if self._files.sizes.get(name, most + 1) > most:
+                raise broken(_("{name} is missing or too large").format(name=name))
+        with reading(self.path):
+            with self._files.open(oci.LAYOUT_FILE) as stream:
+                layout = stream.read(64)
+            with self._files.open(oci.INDEX_FILE) as stream:
+                data = stream.read(_MAX_INDEX_BYTES)
+        if layout != oci.LAYOUT_BYTES:
+            raise broken(_("{name} is not what it must be").format(name=oci.LAYOUT_FILE))
+        entries = oci.parse(oci.Index, data, oci.INDEX_FILE).manifests
+        # index.json is not signed: it may say only what is expected, in one way only.
+        if len(entries) not in (1, 2) or data != oci.top_index_json(*entries):
+            raise broken(
+                _("{name} must name one root and its signatures").format(name=oci.INDEX_FILE)
+            )
+        return entries
+
+    def _signatures(self) -> tuple[tuple[Signature, ...], frozenset[str]]:
+        """The signatures, unchecked, and the digests of the blobs that they are made of."""
+        entry = self.signature_manifest
+        if entry is None:
+            return (), frozenset()
+        what = _("the manifest of signatures")
+        manifest = oci.parse(oci.Manifest, self.read(entry.digest), what)
+        if len(manifest.layers) > MAX_SIGNATURES:
+            raise broken(_("it has too many signatures"))
+        signatures: list[Signature] = []
+        for layer in manifest.layers:
+            signature = layer.annotations.get(oci.COSIGN_SIGNATURE, "")
+            key_id = layer.annotations.get(oci.KEY_ID, "")
+            signatures.append(Signature(key_id, self.read(layer.digest), signature))
+        blobs = (entry, manifest.config, *manifest.layers)
+        for blob in blobs:
+            if self.blobs.get(blob.digest) != blob.size:
+                raise broken(_("{what} names a wrong size").format(what=what))
+        return tuple(signatures), frozenset(b.digest for b in blobs)
+
+
+@contextmanager
+def open_bundle(path: Path) -> Iterator[Bundle]:
+    """The bundle at `path`, to read while the context lasts.
+
+    Raises InputError where there is nothing, or something that is no bundle; UntrustedBundleError
+    where a bundle is malformed.
+    """
+    try:
+        files = _files_at(path)
+    except OSError as error:
+        raise InputError(
+            Problem(
+                _("the bundle cannot be read: {why}").format(why=error.strerror or error), str(path)
+            ),
+            _("Check the path, and that the disk is connected."),
+        ) from error
+    try:
+        yield Bundle(path, files)
+    finally:
+        files.close()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Tell a failing disk under the bundle at `path` in our words."""
+    try:
+        yield
+    except OSError as error:
+        raise UntrustedBundleError(
+            _("{path}: reading failed: {why}").format(path=path, why=error.strerror or error),
+            _("The disk may be damaged, or was removed. Copy the bundle again."),
+        ) from error
+
+
+def looks_like_bundle(path: Path) -> bool:
+    """Whether `path` is the directory or tar of a bundle, judged by its outer form only."""
+    if path.is_dir():
+        return (path / oci.LAYOUT_FILE).is_file() and (path / oci.INDEX_FILE).is_file()
+    with path.open("rb") as stream:
+        return stream.read(len(oci.BLOBS)) == oci.BLOBS.encode()
+
+
+class _Directory:
+    """The files of a directory: regular ones only, opened without following links."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.sizes: dict[str, int] = {}
+        for folder, names in (("", {"blobs"}), ("blobs", {"sha256"}), ("blobs/sha256", set())):
+            self._scan(folder, names)
+
+    def _scan(self, folder: str, folders: set[str]) -> None:
+        with os.scandir(self._root / folder) as entries:
+            for entry in itertools.islice(entries, MAX_FILES + 1):
+                name = f"{folder}/{entry.name}".lstrip("/")
+                if entry.name in folders and entry.is_dir(follow_symlinks=False):
+                    continue
+                if not entry.is_file(follow_symlinks=False):
+                    raise broken(_("{name} is no regular file").format(name=ascii(name[:200])))
+                self.sizes[name] = entry.stat(follow_symlinks=False).st_size
+
+    def open(self, name: str) -> BinaryIO:
+        descriptor = os.open(self._root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise broken(_("{name} is no regular file").format(name=ascii(name[:200])))
+        return os.fdopen(descriptor, "rb", buffering=0)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class _Tar:
+    """The files of one tar, indexed once and read in place."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._places: dict[str, ustar.Member] = {}
+        size_bytes = os.fstat(self._file.fileno()).st_size
+        try:
+            members: Iterable[ustar.Member] = ustar.members(self._file, size_bytes)
+            self._places = {m.name: m for m in itertools.islice(members, MAX_FILES + 1)}
+        except ustar.BadTarError as error:
+            self.close()
+            raise broken(_("the tar file is malformed: {why}").format(why=error)) from error
+        self.sizes = {m.name: m.size_bytes for m in self._places.values()}
+
+    def open(self, name: str) -> BinaryIO:
+        place = self._places[name]
+        return io.BufferedReader(
+            _Slice(self._file.fileno(), place.offset, place.size_bytes), 256 << 10
+        )
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Slice(io.RawIOBase):
+    """A part of an open file. Reads by position, so that threads do not disturb each other."""
+
+    def __init__(self, descriptor: int, offset: int, size_bytes: int) -> None:
+        super().__init__()
+        self._descriptor, self._position = descriptor, offset
+        self._end = offset + size_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        wanted = min(len(buffer), self._end - self._position)
+        data = os.pread(self._descriptor, wanted, self._position)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+def _files_at(path: Path) -> Files:
+    if path.is_dir():
+        if not looks_like_bundle(path):
+            raise _no_bundle(path)
+        return _Directory(path)
+    with path.open("rb") as stream:
+        block = stream.read(ustar.BLOCK_BYTES)
+    # A damaged first header is still a bundle, though a bad one; a text or a gzip is none.
+    if block[257:262] != b"ustar" and not block.startswith(oci.BLOBS.encode()):
+        raise _no_bundle(path)
+    return _Tar(path)
+
+
+def _no_bundle(path: Path) -> InputError:
+    return InputError(
+        Problem(_("this is no bundle: neither a layout directory nor its tar"), str(path)),
+        _("Name the directory or the .tar that “smartcity pack” wrote."),
+    )
+
+
+def _blob_sizes(files: Files) -> dict[str, int]:
+    """The blobs by digest; anything else than the layout's own two files is refused."""
+    if len(files.sizes) > MAX_FILES:
+        raise broken(_("it has more than {count} files").format(count=MAX_FILES))
+    blobs: dict[str, int] = {}
+    for name, size_bytes in files.sizes.items():
+        blob_digest = oci.digest_of_name(name)
+        if blob_digest is not None:
+            blobs[blob_digest] = size_bytes
+        elif name not in (oci.LAYOUT_FILE, oci.INDEX_FILE):
+            raise broken(_("{name} does not belong in a bundle").format(name=ascii(name[:200])))
+    return blobs

@@ -1,0 +1,239 @@
+"""Packing: a rendered release and its images become one signed bundle.
+
+The same request gives the same bytes on every machine with the same zstd: everything is sorted, no
+clock is read, and signatures are deterministic (docs/bundle-format.md). Rendering needs the pins of
+images before there is a release, so resolving images comes first and apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from smartcity_pkg.bundle import oci, ustar
+from smartcity_pkg.bundle.cache import LayerCache
+from smartcity_pkg.bundle.contents import BundleContents, PackedLayer, Signature
+from smartcity_pkg.bundle.keys import SigningKey
+from smartcity_pkg.bundle.sign import sign_root, signature_blobs
+from smartcity_pkg.bundle.sources import ImageSource, SourceImage
+from smartcity_pkg.bundle.structure import FORMAT_VERSION, contents_of
+from smartcity_pkg.bundle.write import check_output, write_bundle
+from smartcity_pkg.catalogue import release as releases
+from smartcity_pkg.catalogue.plan import Plan
+from smartcity_pkg.catalogue.release import Layer, Release, ReleaseApp, ReleaseImage, pinned
+from smartcity_pkg.core import digest
+from smartcity_pkg.core.errors import SmartCityError
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.progress import Progress, Step, no_progress
+
+_HASH_THREADS = 4
+
+
+@dataclass(frozen=True)
+class PackRequest:
+    """What goes into a bundle, and where it goes.
+
+    `images` are what `resolve_images` gave for the references of the apps' Compose files; `apps`
+    name them by their pins. `output` is a path, or says the path for a release; one that ends in
+    `.tar` becomes one file, any other a directory.
+    """
+
+    plan: Plan
+    serial: int
+    files: Mapping[str, bytes]
+    apps: Sequence[ReleaseApp]
+    images: Mapping[str, SourceImage]
+    source: ImageSource
+    cache: Path
+    signing_key: SigningKey
+    output: Path | Callable[[Release], Path]
+    entrance_ports: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A bundle that was written. Sizes in bytes; `reused_layers` came from the cache."""
+
+    path: Path
+    contents: BundleContents
+    size_bytes: int
+    reused_layers: int
+
+
+def resolve_images(
+    source: ImageSource,
+    references: Sequence[str],
+    cache: Path,
+    progress: Progress = no_progress,
+) -> dict[str, SourceImage]:
+    """What each reference means in `source` now; `catalogue.release.pinned` makes its pin.
+
+    `cache` is the folder of packed layers; a source that can only export puts them there already.
+    Raises SmartCityError that names all references which the source lacks.
+    """
+    progress(Step(_("Looking up {count} images").format(count=len(set(references)))))
+    return source.resolve(sorted(set(references)), LayerCache(cache), progress)
+
+
+def pack(request: PackRequest, progress: Progress = no_progress) -> Packed:
+    """Write the bundle; a crash at any moment leaves no half of one under its name.
+
+    Layers are compressed once and then come from the cache, checked against their digests. Memory
+    does not grow with the images. Raises SmartCityError where the source, the cache or the output
+    cannot be read or written, and UsageError where `output` is something that is no bundle.
+    """
+    if isinstance(request.output, Path):
+        check_output(request.output)
+    layers, configs, reused = _collect(request, progress)
+    files_tar = ustar.pack(request.files)
+    release = _release(request, {d: found for d, (found, _path) in layers.items()}, files_tar)
+    path = request.output if isinstance(request.output, Path) else request.output(release)
+    check_output(path)
+    blobs, root = _documents(release, layers, configs, files_tar)
+    signatures = (sign_root(digest.of_bytes(root), request.signing_key),)
+    # What is written is read by the same code that refuses what others wrote.
+    contents = contents_of(digest.of_bytes(root), blobs.__getitem__, signatures)
+    progress(Step(_("Writing the bundle {path}").format(path=path)))
+    files = _layout(blobs, layers, root, signatures)
+    size_bytes = write_bundle(path, files, progress)
+    return Packed(path, contents, size_bytes, reused)
+
+
+_Layers = dict[str, tuple[PackedLayer, Path]]
+
+
+def _collect(request: PackRequest, progress: Progress) -> tuple[_Layers, dict[str, bytes], int]:
+    """Every layer and config of the request's images, from the cache, else from the source.
+
+    The third value counts the layers that were in the cache already.
+    """
+    images = [request.images[reference] for reference in sorted(request.images)]
+    diff_ids = sorted({d for image in images for d in image.diff_ids})
+    try:
+        cache = LayerCache(request.cache)
+        reused = sum(path is not None for path in _whole(cache, diff_ids).values())
+        progress(
+            Step(
+                _("Compressing {new} layers; {reused} were packed before").format(
+                    new=len(diff_ids) - reused, reused=reused
+                )
+            )
+        )
+        request.source.fetch(images, cache, progress)
+        layers: _Layers = {}
+        for diff_id, path in _whole(cache, diff_ids).items():
+            found = cache.layer(diff_id)
+            if path is None or found is None:
+                raise _lost(diff_id)
+            layers[diff_id] = (found, path)
+        configs: dict[str, bytes] = {}
+        for image in images:
+            config = cache.config(image.config_digest)
+            if config is None:
+                raise _lost(image.config_digest)
+            configs[image.config_digest] = config
+    except OSError as error:
+        raise SmartCityError(
+            _("the cache {path} cannot be used: {why}").format(
+                path=request.cache, why=error.strerror or error
+            ),
+            _("Check the free space and the permissions."),
+        ) from error
+    return layers, configs, reused
+
+
+def _whole(cache: LayerCache, diff_ids: Sequence[str]) -> dict[str, Path | None]:
+    with ThreadPoolExecutor(_HASH_THREADS) as pool:
+        return dict(zip(diff_ids, pool.map(cache.whole, diff_ids), strict=True))
+
+
+def _lost(blob_digest: str) -> SmartCityError:
+    return SmartCityError(
+        _("{digest} was lost between compressing and writing").format(digest=blob_digest[:19]),
+        _("Did something empty the cache, or is the disk failing? Run the command again."),
+    )
+
+
+def _release(request: PackRequest, layers: Mapping[str, PackedLayer], files_tar: bytes) -> Release:
+    images = tuple(
+        ReleaseImage(
+            reference=pinned(source, image.config_digest),
+            source=source,
+            config_digest=image.config_digest,
+            layers=tuple(Layer(diff_id=d, size_bytes=layers[d].size_bytes) for d in image.diff_ids),
+            architecture=image.architecture,
+            os=image.os,
+        )
+        for source, image in request.images.items()
+    )
+    named = {i.reference for i in images}
+    if lost := sorted({i for app in request.apps for i in app.images} - named):
+        raise SmartCityError(
+            _("the apps name images that were not resolved: {images}").format(
+                images=", ".join(lost)
+            ),
+            _("An image may have been built again after rendering; run the command again."),
+        )
+    return Release(
+        region=request.plan.region,
+        serial=request.serial,
+        plan=request.plan,
+        apps=tuple(request.apps),
+        images=tuple(sorted(images, key=lambda image: (image.reference, image.source))),
+        files={name: digest.of_bytes(data) for name, data in sorted(request.files.items())},
+        files_digest=digest.of_bytes(files_tar),
+        entrance_ports=dict(sorted(request.entrance_ports.items())),
+    )
+
+
+def _documents(
+    release: Release, layers: _Layers, configs: Mapping[str, bytes], files_tar: bytes
+) -> tuple[dict[str, bytes], bytes]:
+    """The blobs that are held in memory, by digest, and among them the root index."""
+    blobs: dict[str, bytes] = {}
+
+    def entry(data: bytes, media_type: str, **more: Any) -> dict[str, Any]:
+        described = oci.descriptor(data, media_type, **more)
+        blobs[described["digest"]] = data
+        return described
+
+    entries: list[dict[str, Any]] = []
+    for image in release.images:
+        packed = [layers[d][0].blob for d in image.diff_ids]
+        manifest = oci.manifest_json(
+            entry(configs[image.config_digest], oci.CONFIG),
+            [oci.described(b.digest, b.size_bytes, b.media_type) for b in packed],
+        )
+        platform = {"architecture": image.architecture, "os": image.os}
+        names = {oci.REF_NAME: image.reference, oci.SOURCE: image.source}
+        entries.append(entry(manifest, oci.MANIFEST, platform=platform, annotations=names))
+    manifest = oci.manifest_json(
+        entry(release.to_json(), releases.MEDIA_TYPE),
+        [entry(files_tar, releases.FILES_MEDIA_TYPE)],
+        artifactType=releases.MEDIA_TYPE,
+    )
+    entries.append(entry(manifest, oci.MANIFEST, artifactType=releases.MEDIA_TYPE))
+    root = oci.index_json(entries, annotations={oci.FORMAT: FORMAT_VERSION})
+    blobs[digest.of_bytes(root)] = root
+    return blobs, root
+
+
+def _layout(
+    blobs: Mapping[str, bytes], layers: _Layers, root: bytes, signatures: Sequence[Signature]
+) -> dict[str, bytes | Path]:
+    """Every file of the layout by name."""
+    signature_manifest, signature_parts = signature_blobs(signatures)
+    top = (oci.descriptor(root, oci.INDEX), oci.descriptor(signature_manifest, oci.MANIFEST))
+    index = oci.top_index_json(*(oci.Descriptor.model_validate(entry) for entry in top))
+    files: dict[str, bytes | Path] = {
+        oci.LAYOUT_FILE: oci.LAYOUT_BYTES,
+        oci.INDEX_FILE: index,
+    }
+    for blob_digest, data in (*blobs.items(), *signature_parts.items()):
+        files[oci.blob_name(blob_digest)] = data
+    for packed, path in layers.values():
+        files[oci.blob_name(packed.blob.digest)] = path
+    return files

@@ -1,0 +1,175 @@
+"""Whether everything that a root leads to fits together, down to the last digest: no I/O.
+
+The same walk judges a bundle and a server's store. Who signed the root is for `trust`; hashing the
+layers themselves is left to `verify`, and to the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from smartcity_pkg.bundle import oci, strictjson, ustar
+from smartcity_pkg.bundle.contents import Blob, BundleContents, PackedLayer, Signature
+from smartcity_pkg.catalogue import release as releases
+from smartcity_pkg.catalogue.release import Release, ReleaseImage
+from smartcity_pkg.core import digest
+from smartcity_pkg.core.errors import UntrustedBundleError
+from smartcity_pkg.core.i18n import _
+
+FORMAT_VERSION = "1"
+
+Read = Callable[[str], bytes]
+
+
+def release_of(root_digest: str, read: Read) -> Release:
+    """The release that a root leads to, everything on the way checked; for a server's store.
+
+    Layers are not read: the release names them by diffID, and in a store they rest under it.
+    """
+    return contents_of(root_digest, read).release
+
+
+def contents_of(
+    root_digest: str, read: Read, signatures: tuple[Signature, ...] = ()
+) -> BundleContents:
+    """All that a root leads to; `read` gives a blob's bytes, and need not check them.
+
+    Raises UntrustedBundleError where a blob is not what its digest says, where a document is
+    malformed, and where documents contradict each other. Signatures are passed on unchecked.
+    """
+    return _Walk(root_digest, read).contents(signatures)
+
+
+def files_of(release: Release, read: Read) -> dict[str, bytes]:
+    """The rendered files of a release by path, each checked against the release."""
+    data = read(release.files_digest)
+    if digest.of_bytes(data) != release.files_digest:
+        raise broken(_("the rendered files are not what the release says"))
+    try:
+        files = ustar.unpack(data)
+    except ustar.BadTarError as error:
+        raise broken(_("the rendered files are damaged: {why}").format(why=error)) from error
+    if {name: digest.of_bytes(content) for name, content in files.items()} != release.files:
+        raise broken(_("the rendered files are not what the release says"))
+    return files
+
+
+class _Walk:
+    """One pass from the root down; collects blobs and layers, and refuses at the first fault."""
+
+    def __init__(self, root_digest: str, read: Read) -> None:
+        self._root_digest = root_digest
+        self._read = read
+        self._small: dict[str, Blob] = {}
+        self._layers: dict[str, PackedLayer] = {}
+        self._packed: dict[str, str] = {}
+
+    def contents(self, signatures: tuple[Signature, ...]) -> BundleContents:
+        what = _("the root index")
+        data = self._read(self._root_digest)
+        root = oci.parse(oci.Index, self._known(data, self._root_digest, what), what)
+        self._small[self._root_digest] = Blob(self._root_digest, len(data), oci.INDEX)
+        if root.annotations.get(oci.FORMAT) != FORMAT_VERSION or root.media_type != oci.INDEX:
+            raise UntrustedBundleError(
+                _("the bundle has format {found}, and only format {known} is understood").format(
+                    found=root.annotations.get(oci.FORMAT, "-")[:20], known=FORMAT_VERSION
+                ),
+                _("Use the version of smartcity that packed it, or a newer one."),
+            )
+        images = [m for m in root.manifests if m.artifact_type is None]
+        artifacts = [m for m in root.manifests if m.artifact_type is not None]
+        if [a.artifact_type for a in artifacts] != [releases.MEDIA_TYPE]:
+            raise broken(_("it must hold one release, and nothing unknown beside it"))
+        release = self._release(artifacts[0])
+        if len(images) != len(release.images):
+            raise broken(_("its images are not those of its release"))
+        for entry, image in zip(images, release.images, strict=True):
+            self._image(entry, image)
+        return BundleContents(
+            root_digest=self._root_digest,
+            release=release,
+            layers=dict(sorted(self._layers.items())),
+            small_blobs=tuple(self._small[d] for d in sorted(self._small)),
+            signatures=signatures,
+        )
+
+    def _release(self, entry: oci.Descriptor) -> Release:
+        what = _("the release")
+        manifest = oci.parse(oci.Manifest, self._blob(entry, oci.MANIFEST, what), what)
+        data = self._blob(manifest.config, releases.MEDIA_TYPE, what)
+        try:
+            strictjson.loads(data)
+            release = Release.model_validate_json(data)
+        except (strictjson.UnsafeJsonError, ValidationError) as error:
+            raise broken(_("the release is damaged: {why}").format(why=error)) from error
+        if release.to_json() != data or manifest.artifact_type != releases.MEDIA_TYPE:
+            raise broken(_("the release is not written in the one way that is allowed"))
+        if [layer.digest for layer in manifest.layers] != [release.files_digest]:
+            raise broken(_("the rendered files are not what the release says"))
+        files = manifest.layers[0]
+        tar = self._blob(files, releases.FILES_MEDIA_TYPE, _("the archive of rendered files"))
+        files_of(release, lambda _digest: tar)
+        return release
+
+    def _image(self, entry: oci.Descriptor, image: ReleaseImage) -> None:
+        what = _("the image {reference}").format(reference=image.reference)
+        manifest = oci.parse(oci.Manifest, self._blob(entry, oci.MANIFEST, what), what)
+        data = self._blob(manifest.config, oci.CONFIG, what)
+        config = oci.parse(oci.ImageConfig, data, what)
+        named = (entry.annotations.get(oci.REF_NAME), entry.annotations.get(oci.SOURCE))
+        if (
+            named != (image.reference, image.source)
+            or image.reference != releases.pinned(image.source, image.config_digest)
+            or manifest.config.digest != image.config_digest
+            or tuple(config.rootfs.diff_ids) != image.diff_ids
+            or (config.architecture, config.os) != (image.architecture, image.os)
+            or entry.platform != oci.Platform(architecture=image.architecture, os=image.os)
+            or len(manifest.layers) != len(image.layers)
+        ):
+            raise broken(_("{what} is not what the release says").format(what=what))
+        for packed, layer in zip(manifest.layers, image.layers, strict=True):
+            blob = Blob(packed.digest, packed.size, packed.media_type)
+            found = PackedLayer(layer.diff_id, layer.size_bytes, blob)
+            same = self._layers.setdefault(layer.diff_id, found) == found
+            if (
+                not same
+                or self._packed.setdefault(blob.digest, layer.diff_id) != layer.diff_id
+                or packed.media_type != oci.LAYER_ZSTD
+            ):
+                raise broken(
+                    _(
+                        "{what}: the layer {layer} is stored in two ways, or in an unknown one"
+                    ).format(what=what, layer=layer.diff_id[:19])
+                )
+
+    def _blob(self, entry: oci.Descriptor, media_type: str, what: str) -> bytes:
+        if entry.media_type != media_type:
+            raise broken(
+                _("{what} has the type {found}, expected {expected}").format(
+                    what=what, found=entry.media_type[:100], expected=media_type
+                )
+            )
+        data = self._read(entry.digest)
+        if len(data) != entry.size:
+            raise broken(_("{what} has another size than expected").format(what=what))
+        self._small[entry.digest] = Blob(entry.digest, entry.size, media_type)
+        return self._known(data, entry.digest, what)
+
+    def _known(self, data: bytes, blob_digest: str, what: str) -> bytes:
+        if digest.of_bytes(data) != blob_digest:
+            raise broken(
+                _("{what} was changed: its bytes are not those of {digest}").format(
+                    what=what, digest=blob_digest[:19]
+                )
+            )
+        return data
+
+
+def broken(message: str) -> UntrustedBundleError:
+    """The error for a bundle that is not sound; `message` is translated and says what and where."""
+    return UntrustedBundleError(
+        _("the bundle is damaged: {why}").format(why=message),
+        _("Get it again from whoever packed it."),
+    )

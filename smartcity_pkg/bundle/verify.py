@@ -1,0 +1,124 @@
+"""Verifying a whole bundle: signatures, structure, and every byte of every blob, read once.
+
+The verdicts are `trust`'s and `structure`'s; this module brings them the bytes and hashes what is
+too large to hold. Signatures come first: nothing behind an untrusted root is even parsed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
+
+from smartcity_pkg.bundle import compression
+from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
+from smartcity_pkg.bundle.layout import Bundle, open_bundle, reading
+from smartcity_pkg.bundle.structure import broken
+from smartcity_pkg.bundle.trust import TrustedKeys, check_signatures, contents_of
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.progress import Progress, Transfer, no_progress
+
+_MOST_THREADS = 4
+
+
+def verify(path: Path, trusted: TrustedKeys, progress: Progress = no_progress) -> BundleContents:
+    """What the bundle at `path` holds, after all of it was checked.
+
+    Each layer is decompressed while it is read, and its diffID and size are checked as well; one
+    that would open to more than its size is stopped there. Memory does not grow with the bundle.
+    Raises UntrustedBundleError with what is wrong and where; InputError where there is no bundle.
+    """
+    with open_bundle(path) as bundle:
+        check_signatures(bundle.root.digest, bundle.signatures, trusted)
+        contents = sound_contents(bundle)
+        _check_layers(bundle, contents.layers.values(), progress)
+        return contents
+
+
+def sound_contents(bundle: Bundle) -> BundleContents:
+    """What an open bundle holds: all but its layers' bytes is read and checked.
+
+    Signatures are not checked. Raises UntrustedBundleError, also for a blob that nothing leads to
+    and for one whose size is another than expected.
+    """
+    contents = contents_of(bundle.root.digest, bundle.read, bundle.signatures)
+    expected = {blob.digest: blob.size_bytes for blob in contents.small_blobs}
+    expected |= {p.blob.digest: p.blob.size_bytes for p in contents.layers.values()}
+    expected |= {d: bundle.blobs[d] for d in bundle.signature_blobs}
+    if bundle.root.size != expected[bundle.root.digest]:
+        raise broken(_("the root index has another size than expected"))
+    for blob_digest in sorted(expected.keys() | bundle.blobs.keys()):
+        short = blob_digest[:19]
+        if blob_digest not in bundle.blobs:
+            raise broken(_("{digest} is missing").format(digest=short))
+        if blob_digest not in expected:
+            raise broken(_("nothing in it leads to {digest}").format(digest=short))
+        if bundle.blobs[blob_digest] != expected[blob_digest]:
+            raise broken(_("{digest} has another size than expected").format(digest=short))
+    return contents
+
+
+def _check_layers(bundle: Bundle, layers: Iterable[PackedLayer], progress: Progress) -> None:
+    # The largest first, so that the last thread does not begin the longest work.
+    ordered = sorted(layers, key=lambda layer: (-layer.size_bytes, layer.diff_id))
+    total = sum(layer.blob.size_bytes for layer in ordered)
+    count = _Count(total, progress)
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
+        futures = [pool.submit(_check_layer, bundle, layer, count) for layer in ordered]
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            count.stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+class _Count:
+    """Bytes read so far, from several threads; `stop` ends their work early."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self.stop = threading.Event()
+        self._lock = threading.Lock()
+        self._done, self._total, self._progress = 0, total, progress
+
+    def add(self, size_bytes: int) -> None:
+        with self._lock:
+            self._done += size_bytes
+            self._progress(Transfer("verify", _("Checking the bundle"), self._done, self._total))
+
+
+class _Hashing:
+    """A stream that hashes and counts what is read through it."""
+
+    def __init__(self, stream: BinaryIO, count: _Count) -> None:
+        self._stream, self._count = stream, count
+        self.hash = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self.hash.update(data)
+        self._count.add(len(data))
+        return data
+
+
+def _check_layer(bundle: Bundle, layer: PackedLayer, count: _Count) -> None:
+    raw, raw_size = hashlib.sha256(), 0
+    short = layer.diff_id[:19]
+    with reading(bundle.path), bundle.open(layer.blob.digest) as stream:
+        packed = _Hashing(stream, count)
+        try:
+            for chunk in compression.decompressed(packed, layer.size_bytes):
+                raw.update(chunk)
+                raw_size += len(chunk)
+                if count.stop.is_set():
+                    return
+        except compression.CorruptLayerError as error:
+            raise broken(_("the layer {layer}: {why}").format(layer=short, why=error)) from error
+    if f"sha256:{packed.hash.hexdigest()}" != layer.blob.digest:
+        raise broken(_("the layer {layer} was changed").format(layer=short))
+    if f"sha256:{raw.hexdigest()}" != layer.diff_id or raw_size != layer.size_bytes:
+        raise broken(_("the layer {layer} opens to other bytes").format(layer=short))

@@ -1,0 +1,179 @@
+"""The command lines of Docker and Docker Compose, as pure functions; running them is elsewhere.
+
+Every command that could fetch an image says that it must not. What belongs together is one script,
+because a round trip to a pemda's server may take half a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from smartcity_pkg.catalogue.app import Hook
+from smartcity_pkg.engines.engine import Project
+from smartcity_pkg.hosts.host import script
+
+Argv = tuple[str, ...]
+
+PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
+FILES_LABEL = "com.docker.compose.project.config_files"
+ONE_OFF_LABEL = "com.docker.compose.oneoff"
+NETWORK_LABEL = "id.smartcity.network"
+
+
+_PUT_TOGETHER = """# put the image's archive together
+dir=$1 store=$2; shift 2
+rm -rf "$dir"; mkdir -p "$dir"; tar -xf - -C "$dir"
+for hex; do
+  if [ -f "$store/$hex" ]; then ln -s "$store/$hex" "$dir/blobs/sha256/$hex"; fi
+done
+"""
+_LOAD = """# load the image
+tar -chf - -C "$1" . | docker load --quiet
+"""
+# The command need not exist: it stands in for the one that an image may lack.
+_TRY = """# try the image
+id=$(docker create --pull never --network none "$1" true)
+docker rm --volumes "$id"
+"""
+_READ_BACK = """# read the image back
+docker save "$1" >/dev/null
+"""
+_SYNC = """# sync the disk
+for path; do if [ -e "$path" ]; then sync -f "$path"; fi; done
+"""
+_CONTAINERS = f"""# look at the containers
+ids=$(for project; do docker ps --all --quiet --no-trunc \\
+  --filter "label={PROJECT_LABEL}=$project" --filter label={ONE_OFF_LABEL}=False; done)
+if [ "$ids" ]; then docker container inspect $ids || test $? = 1; else echo '[]'; fi
+"""
+_CLEAR_HOOKS = f"""# remove containers of an interrupted hook
+docker ps --all --quiet --no-trunc \\
+  --filter "label={PROJECT_LABEL}=$1" --filter label={ONE_OFF_LABEL}=True |
+  xargs -r docker rm --force --volumes
+"""
+_NETWORK = f"""# make a shared network
+docker network inspect "$1" >/dev/null 2>&1 ||
+  docker network create --label {NETWORK_LABEL}=1 "$1"
+"""
+_LOGS = """# read the log
+docker logs --tail "$2" "$1" 2>&1
+"""
+
+
+def inspect_image(reference: str) -> Argv:
+    """One image as JSON; status 1 where it is absent."""
+    return ("docker", "image", "inspect", reference)
+
+
+def tag(reference: str, new: str) -> Argv:
+    """Give an image one more reference, taking it from another image if need be."""
+    return ("docker", "tag", reference, new)
+
+
+def remove_image(reference: str) -> Argv:
+    """Take a reference away, and the image with its last one."""
+    return ("docker", "image", "rm", reference)
+
+
+def prune_images() -> Argv:
+    """Remove images without a reference that no container uses."""
+    return ("docker", "image", "prune", "--force")
+
+
+def put_archive_together(folder: str, blobs: str, layers: Iterable[str]) -> Argv:
+    """Unpack a tar of small files from standard input; link those `layers` that `blobs` has.
+
+    `layers` are hex digits. The folder is made anew.
+    """
+    return script(_PUT_TOGETHER, folder, blobs, *layers)
+
+
+def load(folder: str) -> Argv:
+    """Load the image whose archive lies in `folder`; links are followed."""
+    return script(_LOAD, folder)
+
+
+def try_image(reference: str) -> Argv:
+    """Make a container that never starts: what `inspect` cannot see, this does."""
+    return script(_TRY, reference)
+
+
+def read_back(reference: str) -> Argv:
+    """Read every byte of an image; the status tells whether all is there."""
+    return script(_READ_BACK, reference)
+
+
+def sync(*paths: str) -> Argv:
+    """Bring the file systems of those `paths` that exist to the disk.
+
+    `docker load` answering 0 is not durable (facts.md).
+    """
+    return script(_SYNC, *paths)
+
+
+def compose(project: Project, *words: str) -> Argv:
+    """`docker compose` for one app, followed by `words`."""
+    options = ["--ansi", "never", "--project-name", project.name]
+    options += ["--project-directory", project.directory]
+    if project.env_file:
+        options += ["--env-file", project.env_file]
+    for file in project.files:
+        options += ["-f", file]
+    return ("docker", "compose", *options, *words)
+
+
+def up(project: Project) -> Argv:
+    """Make all containers anew and start them.
+
+    Anew always: Compose does not see that the content of a mounted file has changed (compose#13045
+    and facts.md), and whoever asks has already found that the app changed.
+    """
+    return compose(
+        project,
+        *("up", "--detach", "--pull", "never", "--no-build"),
+        *("--force-recreate", "--remove-orphans"),
+    )
+
+
+def run(project: Project, hook: Hook) -> Argv:
+    """Run a hook in a fresh container that goes afterwards."""
+    return compose(project, "run", "--rm", "--no-deps", "-T", hook.service, *hook.command)
+
+
+def stop(project: Project) -> Argv:
+    """Stop the app's containers, each within its own grace period."""
+    return compose(project, "stop")
+
+
+def down(project: Project, *, volumes: bool) -> Argv:
+    """Remove the app's containers, and its volumes if asked."""
+    return compose(project, "down", "--remove-orphans", *(["--volumes"] if volumes else []))
+
+
+def inspect_containers(projects: Iterable[str]) -> Argv:
+    """The containers of projects as JSON, those of hooks left out.
+
+    One that goes away meanwhile makes `inspect` end with 1 after it has printed the others.
+    """
+    return script(_CONTAINERS, *projects)
+
+
+def clear_hooks(project: str) -> Argv:
+    """Remove the containers of a project's hooks, running or not."""
+    return script(_CLEAR_HOOKS, project)
+
+
+def logs(container_id: str, lines: int) -> Argv:
+    """The last lines of a container, both its streams on standard output."""
+    return script(_LOGS, container_id, str(lines))
+
+
+def ensure_network(name: str) -> Argv:
+    """Make a network that several apps share, unless it is there."""
+    return script(_NETWORK, name)
+
+
+def remove_network(name: str) -> Argv:
+    """Remove a network; refused while containers use it."""
+    return ("docker", "network", "rm", name)

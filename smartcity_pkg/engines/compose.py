@@ -1,0 +1,244 @@
+"""Docker Compose on one server, through a `Host`: the engine for pemda with a single machine.
+
+Command lines come from `commands`, the archive for `docker load` from `archive`, and what inspect
+prints is read by `inspection`. Whether an app is healthy is judged in `install`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from smartcity_pkg.catalogue.app import Hook
+from smartcity_pkg.catalogue.release import ReleaseImage
+from smartcity_pkg.core import digest
+from smartcity_pkg.core.errors import DiskFullError, EngineError, RemoteCommandError
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.units import MIB
+from smartcity_pkg.engines import archive, commands, inspection
+from smartcity_pkg.engines.engine import ContainerState, Project
+from smartcity_pkg.hosts.facts import EngineFacts, gather, need_engine
+from smartcity_pkg.hosts.host import Completed, Host
+from smartcity_pkg.hosts.store import StorePaths
+
+_HOOK_TIMEOUT_S = 1800.0
+_COMPOSE_TIMEOUT_S = 300.0
+_LOAD_BASE_S, _SLOWEST_DISK = 300.0, 2 * MIB  # bytes per second
+_CONTAINERD_ROOT = "/var/lib/containerd"
+
+
+class ComposeEngine:
+    """See `engines.engine` for the contract."""
+
+    def __init__(self, host: Host, store: StorePaths) -> None:
+        self._host = host
+        self._store = store
+
+    # -- facts ----------------------------------------------------------------------------------
+
+    def check(self) -> EngineFacts:
+        """Docker Engine and the Compose plugin, or EngineError that says what to install."""
+        found = need_engine(gather(self._host, self._store), self._host.name)
+        if not found.compose_version:
+            raise EngineError(
+                _("{host}: the Compose plugin of Docker is missing (docker compose)").format(
+                    host=self._host.name
+                ),
+                _(
+                    "install it there: apt-get install docker-compose (Debian 13), or"
+                    " docker-compose-plugin (Docker's own packages)"
+                ),
+            )
+        return found
+
+    @cached_property
+    def _facts(self) -> EngineFacts:
+        return self.check()
+
+    # -- images ---------------------------------------------------------------------------------
+
+    def has_image(self, image: ReleaseImage) -> bool:
+        """Whether `image` is there under its reference, with its layers, and containers start."""
+        return self._is(image, image.reference) and self._can_create(image.reference)
+
+    def load(self, image: ReleaseImage, config: bytes, *, doubt: bool = False) -> None:
+        """Load under a staging reference, prove, sync, and only then give the real one."""
+        staging = archive.staging_reference(image)
+        self._load_archive(image, config)
+        whole = self._is(image, staging) and self._can_create(staging)
+        if whole and doubt and not self._reads_back(staging):
+            # Damaged content stays in use by the same layers loaded again, until it is removed.
+            self._discard(staging)
+            self._load_archive(image, config)
+            whole = self._is(image, staging) and self._reads_back(staging)
+        if not whole:
+            self._discard(staging)
+            raise self._not_the_image(image)
+        self._sync()
+        self._run(commands.tag(staging, image.reference))
+        self._run(commands.remove_image(staging))
+        self._sync()
+
+    def remove_image(self, reference: str) -> None:
+        """Take a reference away; the content goes with the last one. Does nothing if absent."""
+        if self._inspect_image(reference) is not None:
+            self._run(commands.remove_image(reference))
+
+    def _load_archive(self, image: ReleaseImage, config: bytes) -> None:
+        folder = str(self._store.parts / f"load-{digest.hex_of(image.config_digest)[:12]}")
+        layers = dict.fromkeys(digest.hex_of(layer) for layer in image.diff_ids)
+        small = archive.small_tar(archive.small_files(image, config))
+        blobs = str(self._store.blobs)
+        self._run(commands.put_archive_together(folder, blobs, layers), stdin=small)
+        size_bytes = sum(layer.size_bytes for layer in image.layers)
+        try:
+            done = self._host.run(
+                commands.load(folder),
+                timeout_s=_LOAD_BASE_S + size_bytes / _SLOWEST_DISK,
+                check=False,
+            )
+        finally:
+            self._run(("rm", "-rf", folder), check=False)
+        if not done.ok:
+            raise self._load_refused(image, done)
+
+    def _is(self, image: ReleaseImage, reference: str) -> bool:
+        found = self._inspect_image(reference)
+        if found is None or tuple(found["RootFS"].get("Layers") or ()) != image.diff_ids:
+            return False
+        # containerd's store names an image by the manifest that was loaded, which we made up.
+        return self._facts.containerd_store or found["Id"] == image.config_digest
+
+    def _inspect_image(self, reference: str) -> dict[str, Any] | None:
+        done = self._host.run(commands.inspect_image(reference), check=False)
+        if not done.ok:
+            return None
+        found: list[dict[str, Any]] = json.loads(done.text)
+        return found[0]
+
+    def _can_create(self, reference: str) -> bool:
+        return self._host.run(commands.try_image(reference), check=False).ok
+
+    def _reads_back(self, reference: str) -> bool:
+        done = self._host.run(
+            commands.read_back(reference),
+            timeout_s=_LOAD_BASE_S,
+            check=False,
+        )
+        return done.ok
+
+    def _discard(self, reference: str) -> None:
+        self._host.run(commands.remove_image(reference), check=False)
+        self._host.run(commands.prune_images(), timeout_s=_LOAD_BASE_S, check=False)
+
+    def _sync(self) -> None:
+        self._run(commands.sync(self._facts.root_dir, _CONTAINERD_ROOT), timeout_s=_LOAD_BASE_S)
+
+    def _load_refused(self, image: ReleaseImage, done: Completed) -> EngineError | DiskFullError:
+        said = _last_lines(done)
+        if b"no space left on device" in done.stderr.lower():
+            return DiskFullError(
+                _("{host}: no room left while loading {image}: {said}").format(
+                    host=self._host.name, image=image.source, said=said
+                ),
+                _("free some disk there (docker system df shows what Docker uses), then repeat"),
+            )
+        return EngineError(
+            _("{host}: the engine refuses the image {image}: {said}").format(
+                host=self._host.name, image=image.source, said=said
+            ),
+            _("send the release again: smartcity ship; then install once more"),
+        )
+
+    def _not_the_image(self, image: ReleaseImage) -> EngineError:
+        return EngineError(
+            _("{host}: what the engine loaded is not the image {image} ({digest})").format(
+                host=self._host.name, image=image.source, digest=image.config_digest[:19]
+            ),
+            _("send the release again: smartcity ship; then install once more"),
+        )
+
+    # -- apps -----------------------------------------------------------------------------------
+
+    def up(self, project: Project) -> None:
+        """Make the shared networks, then the app's containers anew, and start them."""
+        for name in project.networks:
+            self._run(commands.ensure_network(name))
+        self._compose(project, commands.up(project))
+
+    def run_hook(self, project: Project, hook: Hook) -> None:
+        """Run a hook; containers of an earlier run that lost its client go first."""
+        self._run(commands.clear_hooks(project.name))
+        for name in project.networks:
+            self._run(commands.ensure_network(name))
+        self._compose(project, commands.run(project, hook), timeout_s=_HOOK_TIMEOUT_S)
+
+    def stop(self, project: Project) -> None:
+        """Stop the app's containers and keep them."""
+        self._compose(project, commands.stop(project))
+
+    def down(self, project: Project, *, volumes: bool = False) -> None:
+        """Stop and remove the app's containers, and with `volumes` its data."""
+        self._compose(project, commands.down(project, volumes=volumes))
+
+    def states(self, projects: Sequence[str]) -> tuple[ContainerState, ...]:
+        """The containers of these projects, hooks' containers left out, sorted by service."""
+        if not projects:
+            return ()
+        return inspection.container_states(self._run(commands.inspect_containers(projects)).text)
+
+    def logs(self, container_id: str, lines: int) -> str:
+        """The last lines that a container wrote, oldest first."""
+        done = self._host.run(commands.logs(container_id, lines), check=False)
+        return "\n".join(done.text.splitlines()[-lines:])
+
+    def remove_networks(self, names: Sequence[str]) -> None:
+        """Remove shared networks that no container uses."""
+        for name in names:
+            self._host.run(commands.remove_network(name), check=False)
+
+    # -- running --------------------------------------------------------------------------------
+
+    def _compose(
+        self, project: Project, argv: commands.Argv, timeout_s: float = _COMPOSE_TIMEOUT_S
+    ) -> None:
+        done = self._host.run(argv, timeout_s=timeout_s, check=False)
+        if not done.ok:
+            raise EngineError(
+                _("{host}: docker compose {word} failed for {app}: {said}").format(
+                    host=self._host.name,
+                    word=_subcommand(argv),
+                    app=project.name,
+                    said=_last_lines(done),
+                )
+            )
+
+    def _run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout_s: float = 120.0,
+        check: bool = True,
+    ) -> Completed:
+        try:
+            return self._host.run(argv, stdin=stdin, timeout_s=timeout_s, check=check)
+        except DiskFullError:
+            raise
+        except RemoteCommandError as error:
+            raise EngineError(error.message, error.hint) from error
+
+
+def _subcommand(argv: commands.Argv) -> str:
+    """The first word after the options of `docker compose`, all of which take a value."""
+    words = argv[2:]
+    while words and words[0].startswith("-"):
+        words = words[2:]
+    return words[0] if words else ""
+
+
+def _last_lines(done: Completed, lines: int = 10) -> str:
+    text = (done.stderr.strip() or done.stdout.strip()).decode(errors="replace")
+    return "\n".join(text.splitlines()[-lines:]) or "-"

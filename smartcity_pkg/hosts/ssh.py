@@ -1,0 +1,382 @@
+"""A machine behind SSH as a `Host`, through paramiko; `hosts.hostkeys` says which key is right.
+
+A dead link is noticed within 15 s in every state: by the socket's own timers (`hosts.dial`), and
+behind a jump host, where those watch only the way to the jump host, by `hosts.pulse`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shlex
+import socket
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import paramiko
+
+from smartcity_pkg.core.errors import LoginError, RemoteCommandError, UnreachableError
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.hosts import hostkeys, streams
+from smartcity_pkg.hosts.address import SshAddress
+from smartcity_pkg.hosts.dial import CONNECT_TIMEOUT_S, dial
+from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, refused, too_slow
+from smartcity_pkg.hosts.pulse import Watched
+
+_CIPHERS = (
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "aes128-ctr",
+    "aes192-ctr",
+    "aes256-ctr",
+)
+_HANDSHAKE_TIMEOUT_S = 12.0
+_REMOTE_GRACE_S = 10
+_FORBIDDEN = 1  # RFC 4254, 5.1: SSH_OPEN_ADMINISTRATIVELY_PROHIBITED
+
+# What goes wrong is raised as our errors; paramiko's log would only repeat it on the screen.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+def connect(address: SshAddress, *, name: str, known_hosts: Path | None = None) -> SshHost:
+    """Log in to `address`, through its jump host if it has one.
+
+    `known_hosts` defaults to ~/.ssh/known_hosts. Raises UnreachableError, HostKeyError where the
+    host key is unknown or another one, LoginError where the login or sudo is refused.
+    """
+    known = known_hosts or Path.home() / ".ssh/known_hosts"
+    opened: list[paramiko.Transport] = []
+    try:
+        stream: socket.socket | Watched
+        if jump := address.jump_address:
+            jump_name = _("{name}, jump host").format(name=name)
+            gate = _login(dial(jump.host, jump.port, jump_name), jump, jump_name, known, opened)
+            stream = Watched(_through(gate, address, jump_name))
+        else:
+            stream = dial(address.host, address.port, name)
+        transport = _login(stream, address, name, known, opened)
+        if isinstance(stream, Watched):
+            stream.watch(transport)
+        host = SshHost(name, opened[::-1], as_root=address.user == "root")
+        if address.user != "root":
+            host.check_sudo(address)
+    except BaseException:
+        for transport in opened[::-1]:
+            transport.close()
+        raise
+    return host
+
+
+class SshHost:
+    """A machine that `connect` logged in to; see `hosts.host` for the contract.
+
+    Several threads may run commands at once: each has a channel of its own.
+    """
+
+    def __init__(self, name: str, transports: Sequence[paramiko.Transport], as_root: bool) -> None:
+        self._name = name
+        self._transports = tuple(transports)
+        self._transport = transports[0]
+        self._sudo = () if as_root else ("sudo", "-n", "--")
+
+    @property
+    def name(self) -> str:
+        """What messages call this machine."""
+        return self._name
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | Iterable[bytes] = b"",
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        check: bool = True,
+    ) -> Completed:
+        """Run `argv` through the login shell, quoted for POSIX shells."""
+        limit = ("timeout", "-k", "5", str(int(timeout_s) + _REMOTE_GRACE_S))
+        line = shlex.join((*self._sudo, "env", "LC_ALL=C", *limit, *argv))
+        expired = threading.Event()
+        with self._translated():
+            channel = self._transport.open_session(timeout=_HANDSHAKE_TIMEOUT_S)
+
+        def give_up() -> None:
+            expired.set()
+            channel.close()
+            channel.event.set()  # wakes exec_command, should the server never answer it
+
+        timer = threading.Timer(timeout_s, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            with self._translated(expired):
+                # Without `exit`, the shell would become the command, and a command that a signal
+                # ended would have no status: "unknown" where it is known.
+                channel.exec_command(f"{line}; exit $?")
+            stdout, stderr = streams.converse(
+                stdin,
+                write=channel.sendall,
+                end_input=channel.shutdown_write,
+                read_stdout=channel.recv,
+                read_stderr=channel.recv_stderr,
+                gone=(OSError, EOFError, paramiko.SSHException),
+            )
+            status = -1 if expired.is_set() else self._status(channel)
+        finally:
+            timer.cancel()
+            channel.close()
+        if expired.is_set() and self._transport.is_active():
+            raise too_slow(self._name, argv, timeout_s)
+        if status == -1:
+            raise self._lost()
+        done = Completed(tuple(argv), status, stdout, stderr)
+        if check and not done.ok:
+            raise refused(self._name, done)
+        return done
+
+    def connect(self, address: str, port: int, timeout_s: float = 10.0) -> socket.socket:
+        """A channel to a TCP port as the server sees it (RFC 4254, 7.2, "direct-tcpip")."""
+        try:
+            with self._translated():
+                channel = self._transport.open_channel(
+                    "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=timeout_s
+                )
+        except paramiko.ChannelException as error:
+            raise _not_forwarded(error, self._name, address, port) from error
+        return cast(socket.socket, channel)
+
+    def close(self) -> None:
+        """End the session, and the jump host's after it."""
+        for transport in self._transports:
+            transport.close()
+
+    def check_sudo(self, address: SshAddress) -> None:
+        """LoginError unless commands really run as root."""
+        done = self.run(("id", "-u"), check=False)
+        if done.ok and done.text == "0":
+            return
+        raise LoginError(
+            _("{name}: the user {user} may not become root without a password").format(
+                name=self._name, user=address.user
+            ),
+            _(
+                "log in as root, or let an administrator install sudo there and run: "
+                "echo '{user} ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/smartcity"
+            ).format(user=address.user),
+        )
+
+    def _status(self, channel: paramiko.Channel) -> int:
+        while not channel.status_event.wait(1.0) and self._transport.is_active():
+            pass
+        return channel.exit_status
+
+    @contextlib.contextmanager
+    def _translated(self, expired: threading.Event | None = None) -> Iterator[None]:
+        """paramiko's exceptions as ours."""
+        try:
+            yield
+        except paramiko.ChannelException:
+            raise
+        except (paramiko.SSHException, EOFError) as error:
+            if expired is None or not expired.is_set():
+                raise self._lost() from error
+
+    def _lost(self) -> UnreachableError:
+        return UnreachableError(
+            _("{name}: the link to the server was lost; what ran there may go on").format(
+                name=self._name
+            ),
+            _("check the link, then run the same command again: it goes on where it was"),
+        )
+
+
+def _through(gate: paramiko.Transport, address: SshAddress, name: str) -> paramiko.Channel:
+    """A channel from the jump host to the server's port."""
+    try:
+        return gate.open_channel(
+            "direct-tcpip",
+            (address.host, address.port),
+            ("127.0.0.1", 0),
+            timeout=CONNECT_TIMEOUT_S,
+        )
+    except paramiko.ChannelException as error:
+        cause = _not_forwarded(error, name, address.host, address.port)
+        raise UnreachableError(cause.message, cause.hint) from error
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise UnreachableError(
+            _("{name}: no way on to {host} port {port}").format(
+                name=name, host=address.host, port=address.port
+            ),
+            _("check that the server is on, and the link between it and the jump host"),
+        ) from error
+
+
+def _not_forwarded(
+    error: paramiko.ChannelException, name: str, address: str, port: int
+) -> RemoteCommandError:
+    if error.code == _FORBIDDEN:
+        return RemoteCommandError(
+            _("{name}: the SSH server forbids connections to {address} port {port}").format(
+                name=name, address=address, port=port
+            ),
+            _("set “AllowTcpForwarding yes” in /etc/ssh/sshd_config there, and reload sshd"),
+        )
+    return RemoteCommandError(
+        _("{name}: nothing answers at {address} port {port}, seen from there").format(
+            name=name, address=address, port=port
+        ),
+        _("see whether the service runs there: docker ps"),
+    )
+
+
+def _login(
+    stream: socket.socket | Watched,
+    address: SshAddress,
+    name: str,
+    known_hosts: Path,
+    opened: list[paramiko.Transport],
+) -> paramiko.Transport:
+    """Handshake, host key, then the keys; `opened` gets the transport first."""
+    if address.host_key:
+        expected = hostkeys.pinned(address.host_key, _("the profile"))
+    else:
+        text = known_hosts.read_text(errors="replace") if known_hosts.is_file() else ""
+        expected = hostkeys.known(text, address.host, address.port, str(known_hosts))
+    transport = _handshake(stream, name, opened, [k.type for k in expected.keys])
+    key = transport.get_remote_server_key()
+    shown = hostkeys.HostKey(key.get_name(), key.asbytes())
+    hostkeys.judge(shown, expected, name, address.host, address.port)
+    _authenticate(transport, address, name)
+    return transport
+
+
+def _handshake(
+    stream: socket.socket | Watched,
+    name: str,
+    opened: list[paramiko.Transport],
+    key_types: list[str],
+) -> paramiko.Transport:
+    try:
+        transport = paramiko.Transport(cast(socket.socket, stream))
+        opened.append(transport)
+        transport.banner_timeout = transport.handshake_timeout = _HANDSHAKE_TIMEOUT_S
+        transport.auth_timeout = _HANDSHAKE_TIMEOUT_S
+        options = transport.get_security_options()
+        options.ciphers = _CIPHERS
+        # The server has several keys and shows the first type that we name.
+        first = [t for k in key_types for t in _signatures(k) if t in options.key_types]
+        options.key_types = tuple(dict.fromkeys((*first, *options.key_types)))
+        transport.start_client(timeout=_HANDSHAKE_TIMEOUT_S)
+    except paramiko.ssh_exception.IncompatiblePeer as error:
+        raise LoginError(
+            _("{name}: the SSH server offers only methods that are no longer safe ({why})").format(
+                name=name, why=error
+            ),
+            _(
+                "update the SSH server there (OpenSSH 6.7 or newer), or remove old lists of "
+                "KexAlgorithms, Ciphers and HostKeyAlgorithms from /etc/ssh/sshd_config"
+            ),
+        ) from error
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise _no_answer(name) from error
+    if not transport.initial_kex_done:
+        raise _no_answer(name)
+    return transport
+
+
+def _no_answer(name: str) -> UnreachableError:
+    return UnreachableError(
+        _("{name}: the connection opens, but no SSH server answers on it").format(name=name),
+        _("check the port in the profile, and whether sshd there is overloaded or blocks us"),
+    )
+
+
+def _signatures(key_type: str) -> tuple[str, ...]:
+    """The signature algorithms of a key type; RSA's own name stands for SHA-1 (RFC 8332)."""
+    return ("rsa-sha2-512", "rsa-sha2-256") if key_type == "ssh-rsa" else (key_type,)
+
+
+def _authenticate(transport: paramiko.Transport, address: SshAddress, name: str) -> None:
+    """Offer each key until one is taken; LoginError names those that were tried."""
+    tried: list[str] = []
+    notes: list[str] = []
+    for label, key in _keys(address, notes):
+        tried.append(label)
+        try:
+            transport.auth_publickey(address.user, key)
+        except paramiko.BadAuthenticationType:
+            notes.append(_("the server takes no keys (PubkeyAuthentication no)"))
+            break
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if transport.is_active():
+                continue
+            if len(tried) > 2:  # sshd hangs up after MaxAuthTries, by default 6
+                notes.append(_("the server hung up after so many keys: name one as key_file"))
+                break
+            raise UnreachableError(
+                _("{name}: the link was lost while logging in").format(name=name),
+                _("check the link, then try again"),
+            ) from error
+        if transport.is_authenticated():
+            return
+    raise LoginError(
+        _("{name}: {host} does not let {user} in; keys tried: {keys}").format(
+            name=name,
+            host=f"{address.host}:{address.port}",
+            user=address.user,
+            keys=", ".join(tried) or _("none"),
+        ),
+        "\n".join(
+            (
+                *notes,
+                _(
+                    "check the user's name in the profile, and that the public key stands in that "
+                    "user's ~/.ssh/authorized_keys on the server (ssh-copy-id puts it there)"
+                ),
+            )
+        ),
+    )
+
+
+def _keys(address: SshAddress, notes: list[str]) -> Iterator[tuple[str, paramiko.PKey]]:
+    """The keys to offer, in OpenSSH's order; what cannot be used is said in `notes`.
+
+    With a `key_file` only that key: from the file, or from the agent where a passphrase locks it.
+    """
+    if not address.key_file:
+        yield from _agent_keys(None)
+        for path in sorted((Path.home() / ".ssh").glob("id_*")):
+            if path.suffix != ".pub" and (key := _load(path, notes)):
+                yield str(path), key
+        return
+    path = Path(address.key_file).expanduser()
+    if key := _load(path, notes):
+        yield str(path), key
+    elif path.is_file():
+        yield from _agent_keys(path.with_name(path.name + ".pub"))
+
+
+def _load(path: Path, notes: list[str]) -> paramiko.PKey | None:
+    try:
+        return paramiko.PKey.from_path(path)
+    except (TypeError, paramiko.PasswordRequiredException):
+        notes.append(
+            _("{file} is locked by a passphrase: unlock it first with ssh-add {file}").format(
+                file=path
+            )
+        )
+    except (OSError, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
+        notes.append(_("{file} cannot be read: {why}").format(file=path, why=error))
+    return None
+
+
+def _agent_keys(public: Path | None) -> Iterator[tuple[str, paramiko.PKey]]:
+    """What ssh-agent holds; only the key of the file `public` where that exists."""
+    only = None
+    if public and public.is_file():
+        with contextlib.suppress(ValueError):
+            only = hostkeys.parse_key(public.read_text()).blob
+    for key in paramiko.Agent().get_keys():
+        if only in (None, key.asbytes()):
+            yield f"ssh-agent {key.fingerprint}", key

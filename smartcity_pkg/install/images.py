@@ -1,0 +1,92 @@
+"""Brings a release's images from the store into the engine, and proves them there.
+
+How one image is loaded safely is the engine's business; which ones, and whether all their layers
+are at hand, is decided here, before anything is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from smartcity_pkg.catalogue.release import Release, ReleaseImage
+from smartcity_pkg.core.errors import EngineError
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.progress import Progress, Step
+from smartcity_pkg.engines.inspection import absent_layers
+from smartcity_pkg.hosts.facts import ServerFacts
+from smartcity_pkg.hosts.host import script
+from smartcity_pkg.install.journal import Journal
+from smartcity_pkg.install.offers import check_blobs, peek, read_blob, release_names
+from smartcity_pkg.install.place import Place
+
+_DROP = """# remove layers that the engine has
+cd "$1"
+xargs -r rm -f
+"""
+
+
+def images_to_load(place: Place, release: Release) -> tuple[ReleaseImage, ...]:
+    """The images of this server's apps that the engine does not have, whole, by reference."""
+    return tuple(i for i in release.images_on(place.server) if not place.engine.has_image(i))
+
+
+def check_content(
+    place: Place, release: Release, images: Iterable[ReleaseImage], facts: ServerFacts
+) -> None:
+    """Hash what the store holds for this installation; every layer must be at hand.
+
+    Raises UntrustedBundleError where content is not what its name says, EngineError where a layer
+    is neither in the store nor in the engine.
+    """
+    wanted = tuple(images)
+    sizes = {layer.diff_id: layer.size_bytes for i in wanted for layer in i.layers}
+    in_store = check_blobs(place, [*sizes, release.files_digest], sum(sizes.values()))
+    chains = [image.diff_ids for image in facts.images]
+    missing = {
+        layer: image.source
+        for image in wanted
+        for layer in absent_layers(image.diff_ids, in_store, chains)
+    }
+    if missing:
+        names = ", ".join(f"{image} {layer[7:19]}" for layer, image in sorted(missing.items()))
+        raise EngineError(
+            _(
+                "{server}: {count} layers are neither in the store nor in the engine: {names}"
+            ).format(server=place.server, count=len(missing), names=names),
+            _("nothing was changed; send the release again: smartcity ship, then install"),
+        )
+
+
+def load_images(
+    place: Place,
+    images: Iterable[ReleaseImage],
+    journal: Journal,
+    progress: Progress,
+    *,
+    doubt: bool,
+) -> tuple[str, ...]:
+    """Load each image and prove it; their sources. `doubt`: an earlier load was interrupted."""
+    loaded = []
+    for image in images:
+        progress(Step(_("Loading the image {image}").format(image=image.source)))
+        config = read_blob(place, image.config_digest)
+        with journal.step("load", image.reference):
+            place.engine.load(image, config, doubt=doubt)
+        loaded.append(image.source)
+    return tuple(loaded)
+
+
+def prove_images(place: Place, release: Release) -> tuple[str, ...]:
+    """The sources of images of `release` that this server could not start; empty is good."""
+    return tuple(i.source for i in images_to_load(place, release))
+
+
+def drop_loaded_layers(place: Place, release: Release) -> None:
+    """Remove layers from the store that the engine now has, unless another offer waits for them."""
+    mine = {layer for image in release.images_on(place.server) for layer in image.diff_ids}
+    for name in release_names(place):
+        other = peek(place, name) if name != release.name else None
+        if other is not None and other.serial > release.serial:
+            mine -= {layer for image in other.images for layer in image.diff_ids}
+    names = "".join(f"{layer.removeprefix('sha256:')}\n" for layer in sorted(mine))
+    place.host.run(script(_DROP, str(place.store.blobs)), stdin=names.encode())

@@ -1,0 +1,71 @@
+"""What an installation is told and what it answers: values, drawn by the caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from smartcity_pkg.hosts.store import StorePaths
+
+KEEP_LOG_LINES = 20
+
+
+@dataclass(frozen=True)
+class InstallOptions:
+    """How patient to be, and what to allow.
+
+    `health_s`: seconds an app has to become healthy (longer where its own health check says so).
+    `settle_s`: seconds a service without health check must stay up. `route_s`: seconds the public
+    routes have to answer after the last app. `allow_older`: install a release with a lower number
+    than the current one.
+    """
+
+    health_s: float = 120.0
+    settle_s: float = 5.0
+    route_s: float = 60.0
+    allow_older: bool = False
+    store: StorePaths = field(default_factory=StorePaths)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened to the apps of a server, by name."""
+
+    started: tuple[str, ...] = ()
+    untouched: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class InstallReport:
+    """A release is installed. `before` is "" where nothing was.
+
+    `outage_s`: seconds in which at least one route of a restarted app did not answer; 0 where
+    nothing served before. `images` were loaded, `secrets` made, in this run.
+    """
+
+    server: str
+    release: str
+    before: str
+    change: Change
+    images: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    outage_s: float = 0.0
+    took_s: float = 0.0
+
+    @property
+    def did_nothing(self) -> bool:
+        """Whether the release was there already, and healthy."""
+        return self.before == self.release and not (self.change.started or self.change.removed)
+
+
+@dataclass(frozen=True)
+class RollbackReport:
+    """The release before serves again."""
+
+    server: str
+    release: str
+    before: str
+    change: Change
+    outage_s: float = 0.0
+    took_s: float = 0.0

@@ -1,0 +1,185 @@
+"""Installs the release that a server's store holds: the story, from the lock to the commit.
+
+lock → preflight → verify → load → files and secrets → apply → health → commit; on failure back to
+the release before. Each step's work is in the module of its name; here is only their order, and
+what is asked before. Going from one release to another, and back, is `switch`'s.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from smartcity_pkg.bundle.trust import TrustedKeys
+from smartcity_pkg.catalogue.release import Release, ReleaseImage
+from smartcity_pkg.core.errors import RemoteCommandError
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.progress import Note, Progress, Step, no_progress
+from smartcity_pkg.engines.compose import ComposeEngine
+from smartcity_pkg.engines.engine import Engine
+from smartcity_pkg.hosts.facts import ServerFacts, gather
+from smartcity_pkg.hosts.host import Host
+from smartcity_pkg.install import images, installed, offers, preflight
+from smartcity_pkg.install.apply import Scene
+from smartcity_pkg.install.journal import Journal, read_journal, unfinished
+from smartcity_pkg.install.lock import Lock, this_process
+from smartcity_pkg.install.outcome import InstallOptions, InstallReport
+from smartcity_pkg.install.place import Place
+from smartcity_pkg.install.secrets import ensure_secrets
+from smartcity_pkg.install.switch import switch
+
+
+def install(
+    host: Host,
+    server: str,
+    *,
+    trusted: TrustedKeys,
+    release_name: str | None = None,
+    engine: Engine | None = None,
+    progress: Progress = no_progress,
+    options: InstallOptions | None = None,
+) -> InstallReport:
+    """Make `server` (as the plan calls it) run a release of its store; the newest by default.
+
+    May be called again at any time: what is done is left alone, what a crash interrupted is
+    finished. Raises LockedError, PreflightError, UntrustedBundleError and EngineError with nothing
+    changed; RolledBackError where the release failed and the one before serves again;
+    RollbackFailedError where that failed too; UnreachableError where the link was lost.
+    """
+    chosen = options or InstallOptions()
+    place = Place(host, server, chosen.store, engine or ComposeEngine(host, chosen.store))
+    progress(Step(_("Locking {server}").format(server=server)))
+    with Lock(host, chosen.store) as lock:
+        return _Installation(place, trusted, chosen, progress, lock).run(release_name)
+
+
+class _Installation:
+    """One run, under the lock."""
+
+    def __init__(
+        self,
+        place: Place,
+        trusted: TrustedKeys,
+        options: InstallOptions,
+        progress: Progress,
+        lock: Lock,
+    ) -> None:
+        self._place = place
+        self._trusted = trusted
+        self._options = options
+        self._progress = progress
+        self._lock = lock
+        self._journal = Journal(
+            place.host, options.store, run=uuid.uuid4().hex[:12], by=this_process()
+        )
+        self._started_s = time.monotonic()
+
+    def run(self, release_name: str | None) -> InstallReport:
+        """The story."""
+        release = self._verified(release_name)
+        before, known = self._history(release)
+        facts, warnings, missing = self._preflight(release, before)
+        with self._journal.step("verify"):
+            self._progress(Step(_("Checking every byte of {name}").format(name=release.name)))
+            images.check_content(self._place, release, missing, facts)
+        loaded = self._load(missing)
+        made = self._prepare(release)
+        scene = Scene(
+            self._place, self._journal, self._progress, self._options, known, self._lock.check
+        )
+        with self._journal.step("install"):
+            change, outage_s = switch(scene, release, before, migrate=True)
+        self._commit(release, before)
+        return InstallReport(
+            server=self._place.server,
+            release=release.name,
+            before=before.name if before else "",
+            change=change,
+            images=loaded,
+            secrets=made,
+            warnings=warnings,
+            outage_s=outage_s,
+            took_s=time.monotonic() - self._started_s,
+        )
+
+    # -- before anything is changed -------------------------------------------------------------
+
+    def _verified(self, release_name: str | None) -> Release:
+        name = offers.choose(self._place, release_name)
+        self._progress(Step(_("Checking the signature of {name}").format(name=name)))
+        release = offers.verified_release(self._place, name, self._trusted)
+        self._journal.release = name
+        return release
+
+    def _history(self, release: Release) -> tuple[Release | None, dict[str, Release]]:
+        """The current release, and all that running containers may have been made from."""
+        found = installed.look(self._place)
+        known = installed.read_known(self._place, found, besides=release.name)
+        known[release.name] = release
+        return known.get(found.current), known
+
+    def _preflight(
+        self, release: Release, before: Release | None
+    ) -> tuple[ServerFacts, tuple[str, ...], tuple[ReleaseImage, ...]]:
+        self._progress(Step(_("Checking what the server can carry")))
+        self._place.engine.check()
+        facts = gather(self._place.host, self._options.store)
+        missing = images.images_to_load(self._place, release)
+        findings = preflight.judge(
+            preflight.Question(
+                server=self._place.server,
+                release=release,
+                facts=facts,
+                clock_s=time.time(),
+                before=before,
+                missing=missing,
+                foreign_entrance=self._foreign_entrance(release, before),
+                allow_older=self._options.allow_older,
+            )
+        )
+        warnings = preflight.require(self._place.server, findings)
+        for text in warnings:
+            self._progress(Note(text, warning=True))
+        return facts, warnings, missing
+
+    def _foreign_entrance(self, release: Release, before: Release | None) -> bool:
+        """Whether somebody answers on the entrance's port although it is not ours yet."""
+        port = release.entrance_ports.get(self._place.server)
+        ours = before.entrance_ports.get(self._place.server) if before else None
+        if port is None or port == ours or self._runs_entrance(release):
+            return False
+        try:
+            self._place.host.connect("127.0.0.1", port, 5.0).close()
+        except RemoteCommandError:
+            return False
+        return True
+
+    def _runs_entrance(self, release: Release) -> bool:
+        """Whether a run that was interrupted has started apps of this release already."""
+        projects = [a.project for a in release.on_server(self._place.server)]
+        states = self._place.engine.states(projects)
+        return any(self._place.origin(s.files) == release.name for s in states)
+
+    # -- changes that disturb nobody ------------------------------------------------------------
+
+    def _load(self, missing: tuple[ReleaseImage, ...]) -> tuple[str, ...]:
+        doubt = missing and unfinished(read_journal(self._place.host, self._options.store), "load")
+        self._lock.check()
+        return images.load_images(
+            self._place, missing, self._journal, self._progress, doubt=bool(doubt)
+        )
+
+    def _prepare(self, release: Release) -> tuple[str, ...]:
+        self._lock.check()
+        self._progress(Step(_("Preparing configuration and secrets")))
+        with self._journal.step("files"):
+            installed.unpack(self._place, release)
+        with self._journal.step("secrets"):
+            return ensure_secrets(self._place, release.on_server(self._place.server))
+
+    def _commit(self, release: Release, before: Release | None) -> None:
+        self._lock.check()
+        if before is None or before.name != release.name:
+            with self._journal.step("commit"):
+                installed.commit(self._place, release.name, before=before.name if before else "")
+        images.drop_loaded_layers(self._place, release)

@@ -1,0 +1,96 @@
+"""Takes the apps off a server. Their data, secrets and backups stay, unless that is asked for too.
+
+What stays in any case is the journal. Images and the store's content stay as well, so that the
+same release can be installed again without being sent; with the data, they go too.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from smartcity_pkg.catalogue.release import Release
+from smartcity_pkg.core.errors import UntrustedBundleError
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.progress import Progress, Step, no_progress
+from smartcity_pkg.engines.compose import ComposeEngine
+from smartcity_pkg.engines.engine import Engine
+from smartcity_pkg.hosts.host import Host, script
+from smartcity_pkg.install import installed
+from smartcity_pkg.install.apply import Scene, apply
+from smartcity_pkg.install.journal import Journal
+from smartcity_pkg.install.lock import Lock, this_process
+from smartcity_pkg.install.outcome import InstallOptions
+from smartcity_pkg.install.place import Place
+
+_REMOVE = """# remove the releases
+cd "$1"
+shift
+rm -rf -- "$@"
+sync .
+"""
+_ALWAYS = ("current", "previous", "releases")
+_WITH_DATA = ("secrets", "backups", "store")
+
+
+@dataclass(frozen=True)
+class UninstallReport:
+    """The apps that were removed, and whether their data went too."""
+
+    server: str
+    release: str
+    apps: tuple[str, ...]
+    purged: bool
+
+
+def uninstall(
+    host: Host,
+    server: str,
+    *,
+    purge_data: bool = False,
+    engine: Engine | None = None,
+    progress: Progress = no_progress,
+    options: InstallOptions | None = None,
+) -> UninstallReport:
+    """Remove all apps of `server`; with `purge_data` everything that they ever wrote, for good.
+
+    May be called again. Raises LockedError, EngineError.
+    """
+    chosen = options or InstallOptions()
+    place = Place(host, server, chosen.store, engine or ComposeEngine(host, chosen.store))
+    progress(Step(_("Locking {server}").format(server=server)))
+    with Lock(host, chosen.store) as lock:
+        place.engine.check()
+        found = installed.look(place)
+        known = _readable(place, found.folders)
+        journal = Journal(host, chosen.store, run=uuid.uuid4().hex[:12], by=this_process())
+        journal.release = found.current
+        scene = Scene(place, journal, progress, chosen, known, lock.check)
+        with journal.step("uninstall", "purge" if purge_data else ""):
+            change = apply(scene, None, migrate=False)
+            if purge_data:
+                progress(Step(_("Removing data, secrets and images for good")))
+                _purge(place, known)
+            networks = {n for r in known.values() for a in r.on_server(server) for n in a.networks}
+            place.engine.remove_networks(sorted(networks))
+            gone = _ALWAYS + (_WITH_DATA if purge_data else ())
+            host.run(script(_REMOVE, str(chosen.store.root), *gone), timeout_s=300)
+    return UninstallReport(server, found.current, change.removed, purge_data)
+
+
+def _readable(place: Place, names: tuple[str, ...]) -> dict[str, Release]:
+    known = {}
+    for name in names:
+        try:
+            known[name] = installed.read_release(place, name)
+        except UntrustedBundleError:
+            continue  # it must not keep the others from being removed
+    return known
+
+
+def _purge(place: Place, known: dict[str, Release]) -> None:
+    for release in known.values():
+        for app in release.on_server(place.server):
+            place.engine.down(place.project(release, app), volumes=True)
+        for image in release.images_on(place.server):
+            place.engine.remove_image(image.reference)

@@ -1,0 +1,160 @@
+"""Solve one linear model with HiGHS: minimise a whole-number objective, with an honest bound.
+
+The only module that knows highspy, and loads it on first use. What to minimise, and whether the
+answer keeps the rules exactly, is for `solve`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from smartcity_pkg.core.errors import SmartCityError
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.selection.model import Column, LinearModel, Terms
+
+TOLERANCE = 1e-9
+"""Of feasibility and of integrality; the strictest that HiGHS is used to is 1e-10."""
+
+_BOUND_SLACK = 1e-5
+"""A dual bound this little above a whole number still counts as that number."""
+
+
+class Status(Enum):
+    """How a run ended."""
+
+    OPTIMAL = "optimal"
+    INFEASIBLE = "infeasible"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much work a run may be: seconds, threads, and the seed of random choices.
+
+    The answer of `solve.best` depends on none of them as long as the time suffices.
+    """
+
+    time_limit_s: float = 60
+    threads: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The best values found (empty where none were), and a proven lower bound of the objective."""
+
+    status: Status
+    values: Mapping[Column, int]
+    bound: int | None
+
+
+def minimise(model: LinearModel, objective: Terms, effort: Effort) -> Outcome:
+    """Minimise `objective` over the whole-number solutions of `model`.
+
+    STOPPED means that the time was over, or that HiGHS contradicts itself; `values` then hold the
+    best found so far, if any. Raises SmartCityError where HiGHS gives up.
+
+    No start is passed, on purpose: HiGHS 1.16 can map one to a better point of its presolved
+    model, report that point's objective as optimal, and return the start's columns.
+    """
+    import highspy
+
+    solver = _silent(highspy)
+    options = {
+        "threads": effort.threads,
+        "parallel": "off" if effort.threads == 1 else "on",
+        "random_seed": effort.seed,
+        "time_limit": max(0.0, effort.time_limit_s),
+        "mip_rel_gap": 0.0,
+        "mip_abs_gap": 1e-6,
+        "mip_feasibility_tolerance": TOLERANCE,
+        "primal_feasibility_tolerance": TOLERANCE,
+    }
+    for name, value in options.items():
+        solver.setOptionValue(name, value)
+    index = {column: i for i, column in enumerate(model.bounds)}
+    solver.passModel(_lp(highspy, model, objective, index))
+    _run(solver)
+    return _outcome(highspy, solver, objective, index)
+
+
+def _silent(highspy: Any) -> Any:
+    """A solver that writes nothing: stdout belongs to the command's result.
+
+    HiGHS greets on stdout at the first call that is not an option, and `Highs()` itself makes such
+    a call: `enableCallbacks`.
+    """
+
+    class Silent(highspy.Highs):  # type: ignore[misc]
+        def enableCallbacks(self) -> None:
+            self.silent()
+            super().enableCallbacks()
+
+    return Silent()
+
+
+def _run(solver: Any) -> None:
+    """Run in a thread, because HiGHS does not notice Ctrl-C itself."""
+    solver.startSolve()
+    try:
+        while not solver.wait(0.2)[0]:
+            pass
+    except KeyboardInterrupt:
+        solver.cancelSolve()
+        solver.wait()
+        raise
+
+
+def _lp(highspy: Any, model: LinearModel, objective: Terms, index: Mapping[Column, int]) -> Any:
+    """The model in HiGHS's row-wise form."""
+    import numpy as np
+
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = len(index), len(model.rows)
+    lp.col_cost_ = np.array([objective.get(c, 0) for c in model.bounds], dtype=np.float64)
+    lp.col_lower_ = np.array([low for low, _high in model.bounds.values()], dtype=np.float64)
+    lp.col_upper_ = np.array([high for _low, high in model.bounds.values()], dtype=np.float64)
+    kinds = highspy.HighsVarType
+    lp.integrality_ = [
+        kinds.kInteger if c in model.counted else kinds.kContinuous for c in model.bounds
+    ]
+    infinity = highspy.kHighsInf
+    lp.row_lower_ = np.array([-infinity if r.lower is None else r.lower for r in model.rows])
+    lp.row_upper_ = np.array([infinity if r.upper is None else r.upper for r in model.rows])
+    starts, columns, factors = [0], [], []
+    for row in model.rows:
+        for column, factor in row.terms.items():
+            columns.append(index[column])
+            factors.append(factor)
+        starts.append(len(columns))
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = np.array(starts, dtype=np.int32)
+    lp.a_matrix_.index_ = np.array(columns, dtype=np.int32)
+    lp.a_matrix_.value_ = np.array(factors, dtype=np.float64)
+    return lp
+
+
+def _outcome(highspy: Any, solver: Any, objective: Terms, index: Mapping[Column, int]) -> Outcome:
+    ends = highspy.HighsModelStatus
+    end = solver.getModelStatus()
+    if end in (ends.kInfeasible, ends.kUnboundedOrInfeasible):
+        return Outcome(Status.INFEASIBLE, {}, None)
+    if end not in (ends.kOptimal, ends.kTimeLimit, ends.kModelEmpty):
+        raise SmartCityError(
+            _("the solver HiGHS gave up: {status}").format(status=solver.modelStatusToString(end)),
+            _("this is a fault of smartcity; report it with the profile that caused it"),
+        )
+    info = solver.getInfo()
+    values: dict[Column, int] = {}
+    if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
+        found = solver.getSolution().col_value
+        values = {column: round(found[i]) for column, i in index.items()}
+    limit = info.mip_dual_bound
+    bound = math.ceil(limit - _BOUND_SLACK) if math.isfinite(limit) else None
+    reached = sum(n * values.get(column, 0) for column, n in objective.items())
+    proven = end != ends.kTimeLimit and (not objective or (bound is not None and reached <= bound))
+    return Outcome(Status.OPTIMAL if proven else Status.STOPPED, values, bound)

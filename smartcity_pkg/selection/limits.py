@@ -1,0 +1,81 @@
+"""The limits of a selection, their exact whole-number units and how people read an amount of them.
+
+Solvers compute with floats; a plan must never exceed a capacity by a rounding error. So every
+amount is a whole number of its limit's smallest unit: MiB, thousandths of a CPU or of a person,
+kbit/s. Demand is rounded up to it and supply down. What is asked of whom is in `problem`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from smartcity_pkg.core.i18n import _, language
+
+MEMORY = "memory_mib"
+CPUS = "cpus"
+DISK = "disk_mib"
+BANDWIDTH = "bandwidth_kbps"
+INSTALLING = "memory_mib_installing"
+"""Only in a plan's usage: memory at the highest moment of an installation."""
+
+SERVER_LIMITS = (MEMORY, CPUS, DISK)
+_STAFF = "staff:"
+
+
+def staff(skill: str) -> str:
+    """The limit that counts people with `skill`."""
+    return _STAFF + skill
+
+
+def skill_of(limit: str) -> str:
+    """The skill of a staff limit, "" for every other limit."""
+    return limit.removeprefix(_STAFF) if limit.startswith(_STAFF) else ""
+
+
+def _scale(limit: str) -> int:
+    return 1000 if limit == CPUS or skill_of(limit) else 1
+
+
+def demanded(limit: str, amount: float) -> int:
+    """`amount` (MiB, CPUs, kbit/s, people) in the limit's units, rounded up.
+
+    What exceeds a whole unit by less than a millionth is taken for a float's error.
+    """
+    return math.ceil(round(amount * _scale(limit), 6))
+
+
+def supplied(limit: str, amount: float) -> int:
+    """`amount` in the limit's units, rounded down; less than nothing is nothing."""
+    return max(0, math.floor(round(amount * _scale(limit), 6)))
+
+
+def quantity(limit: str, units: int) -> float:
+    """`units` as a plan's file says them: MiB, CPUs, kbit/s or people."""
+    return units / _scale(limit)
+
+
+def amount_text(limit: str, units: int) -> str:
+    """`units` in words: “1,240 MiB of memory”, “0.15 people with the skill linux”."""
+    number = _number(quantity(limit, units))
+    if skill := skill_of(limit):
+        return _("{amount} people with the skill {skill}").format(amount=number, skill=skill)
+    words = {
+        MEMORY: _("{amount} MiB of memory"),
+        CPUS: _("{amount} CPUs"),
+        DISK: _("{amount} MiB of disk"),
+        BANDWIDTH: _("{amount} kbit/s of bandwidth"),
+    }
+    return words[limit].format(amount=number)
+
+
+def bare_amount(limit: str, units: int) -> str:
+    """`units` as a number alone, where the limit was named before."""
+    return _number(quantity(limit, units))
+
+
+def _number(value: float) -> str:
+    """`value` with at most three decimals, written as the active language writes numbers."""
+    text = f"{value:,.3f}".rstrip("0").rstrip(".")
+    if language() == "id":
+        return text.translate(str.maketrans(",.", ".,"))
+    return text

@@ -1,0 +1,177 @@
+"""What was shipped, installed, found and removed on servers, as results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.units import bytes_text, seconds_text
+from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
+
+if TYPE_CHECKING:
+    from smartcity_pkg.install.outcome import Change, InstallReport, RollbackReport
+    from smartcity_pkg.install.status import AppStatus, ServerStatus
+    from smartcity_pkg.install.uninstall import UninstallReport
+    from smartcity_pkg.ship.transfer import ShipReport
+
+
+def shipped(reports: Sequence[ShipReport]) -> Result:
+    """The outcome of `ship`."""
+    return Result("shipped", {"servers": _ship_data(reports)}, [_ship_line(r) for r in reports])
+
+
+def installed(reports: Sequence[InstallReport]) -> Result:
+    """The outcome of `install`."""
+    return Result("installed", {"servers": _install_data(reports)}, _install_parts(reports))
+
+
+def deployed(ships: Sequence[ShipReport], installs: Sequence[InstallReport]) -> Result:
+    """The outcome of `deploy`."""
+    return Result(
+        "deployed",
+        {"shipped": _ship_data(ships), "installed": _install_data(installs)},
+        [*(_ship_line(r) for r in ships), *_install_parts(installs)],
+    )
+
+
+def rolled_back(reports: Sequence[RollbackReport]) -> Result:
+    """The outcome of `rollback`."""
+    parts: list[Part] = []
+    for r in reports:
+        parts.append(
+            Line(
+                _("{server}: back on {release}, from {before}, in {time}").format(
+                    server=r.server, release=r.release, before=r.before, time=seconds_text(r.took_s)
+                ),
+                "good",
+            )
+        )
+        parts.append(_change(r.change, r.outage_s))
+    return Result("rolled-back", {"servers": [asdict(r) for r in reports]}, parts)
+
+
+def uninstalled(reports: Sequence[UninstallReport]) -> Result:
+    """The outcome of `uninstall`."""
+    parts: list[Part] = []
+    for r in reports:
+        apps = ", ".join(r.apps) or "-"
+        text = (
+            _("{server}: removed {apps}, and all data, secrets and images")
+            if r.purged
+            else _("{server}: removed {apps}; data and secrets are kept")
+        )
+        parts.append(Line(text.format(server=r.server, apps=apps), "good"))
+    return Result("uninstalled", {"servers": [asdict(r) for r in reports]}, parts)
+
+
+def states(found: Sequence[ServerStatus]) -> Result:
+    """The outcome of `status`."""
+    parts: list[Part] = []
+    for state in found:
+        pairs = [
+            (_("current release"), state.current or _("none")),
+            (_("release before"), state.previous or _("none")),
+            (_("arrived"), ", ".join(state.offered) or _("none")),
+        ]
+        if state.holder:
+            pairs.append((_("locked by"), str(state.holder.owner)))
+        parts.append(Facts(state.server, pairs))
+        if state.apps:
+            rows = [_app_row(app) for app in state.apps]
+            columns = (_("app"), _("version"), _("containers"), _("public route"), _("drift"))
+            parts.append(Table("", columns, rows))
+        if state.current:
+            tone = "good" if state.well else "bad"
+            text = _("all is well") if state.well else _("not all is well")
+            parts.append(Line(f"{state.server}: {text}", tone))
+    return Result("status", {"servers": [_status_data(s) for s in found]}, parts)
+
+
+def _ship_line(r: ShipReport) -> Line:
+    if r.already_there:
+        text = _("{server}: {release} had arrived before; {sent} exchanged to be sure")
+    else:
+        text = _("{server}: {release} has arrived; sent {sent}, not sent {saved}, in {time}")
+    return Line(
+        text.format(
+            server=r.server,
+            release=r.release,
+            sent=bytes_text(r.bytes_sent),
+            saved=bytes_text(r.bytes_saved),
+            time=seconds_text(r.seconds),
+        ),
+        "good",
+    )
+
+
+def _ship_data(reports: Sequence[ShipReport]) -> list[dict[str, Any]]:
+    return [asdict(r) for r in reports]
+
+
+def _install_parts(reports: Sequence[InstallReport]) -> list[Part]:
+    parts: list[Part] = []
+    for r in reports:
+        if r.did_nothing:
+            text = _("{server}: {release} runs already, and is healthy")
+        else:
+            text = _("{server}: {release} is installed and healthy, in {time}")
+        parts.append(
+            Line(
+                text.format(server=r.server, release=r.release, time=seconds_text(r.took_s)),
+                "good",
+            )
+        )
+        parts += [Line(warning, "warn") for warning in r.warnings]
+        if not r.did_nothing:
+            parts.append(_change(r.change, r.outage_s))
+        if r.secrets:
+            made = _("secrets made on the server: {count}").format(count=len(r.secrets))
+            parts.append(Line(f"  {made}"))
+    return parts
+
+
+def _install_data(reports: Sequence[InstallReport]) -> list[dict[str, Any]]:
+    return [{**asdict(r), "did_nothing": r.did_nothing} for r in reports]
+
+
+def _change(change: Change, outage_s: float) -> Facts:
+    return Facts(
+        "",
+        [
+            (_("started"), ", ".join(change.started) or "-"),
+            (_("untouched"), ", ".join(change.untouched) or "-"),
+            (_("removed"), ", ".join(change.removed) or "-"),
+            (_("outage"), f"{outage_s:.1f} s"),
+        ],
+    )
+
+
+def _app_row(app: AppStatus) -> tuple[str, ...]:
+    containers = ", ".join(f"{c.service} {c.health or c.status}" for c in app.containers) or "-"
+    routes = ", ".join(str(answer) for answer in app.answers)
+    return (app.app, app.version, containers, routes or "-", "; ".join(app.drift) or "-")
+
+
+def _status_data(state: ServerStatus) -> dict[str, Any]:
+    return {
+        "server": state.server,
+        "current": state.current,
+        "previous": state.previous,
+        "offered": list(state.offered),
+        "healthy": state.well,
+        "locked_by": state.holder.owner if state.holder else None,
+        "apps": [
+            {
+                "app": a.app,
+                "version": a.version,
+                "well": a.well,
+                "containers": [asdict(c) for c in a.containers],
+                "routes": [asdict(x) for x in a.answers],
+                "drift": list(a.drift),
+            }
+            for a in state.apps
+        ],
+        "journal": [e.model_dump(mode="json") for e in state.journal],
+    }

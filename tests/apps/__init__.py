@@ -1,0 +1,1 @@
+"""The catalogue's own apps, on a real PostgreSQL."""

@@ -1,0 +1,27 @@
+"""Fixtures that several suites share: the lab, and what a missing part means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from smartcity_pkg.lab.lab import Lab, available
+
+
+def missing(reason: str) -> None:
+    """A part that a test needs is not here: a failure in CI, a plain skip elsewhere."""
+    if os.environ.get("SMARTCITY_CI"):
+        pytest.fail(f"CI must have it: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Practice servers, removed at the end; what an earlier, killed run left is removed first."""
+    if reason := available():
+        missing(reason)
+    with Lab("st") as lab:
+        lab.up()
+        yield lab
