@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PACKAGES := mmdebstrap iproute2 iptables e2fsprogs util-linux debian-archive-keyring openssh-client openssh-server \
-            sudo postgresql zstd procps
+            sudo postgresql nginx-light openssl zstd procps
 
 STAMP := $(VENV)/.ready
 

@@ -22,6 +22,7 @@ def lab() -> Iterator[Lab]:
     """Practice servers, removed at the end; what an earlier, killed run left is removed first."""
     if reason := available():
         missing(reason)
-    with Lab("st") as lab:
+    # Side by side on one machine, each run needs a prefix of its own.
+    with Lab(os.environ.get("SMARTCITY_LAB_PREFIX", "st")) as lab:
         lab.up()
         yield lab

@@ -9,7 +9,7 @@ set -euo pipefail
 
 share=${SMARTCITY_SHARE:-/usr/local/share/smartcity}
 config=${SMARTCITY_CONFIG_DIR:-/etc/smartcity}
-socket=${SMARTCITY_SOCKET_DIR:-/run/postgresql}
+socket=${SMARTCITY_SOCKET_DIR:-/tmp/postgresql}
 data=${SMARTCITY_DATA:-/data}
 bin=${SMARTCITY_PG_BIN:-/usr/lib/postgresql/17/bin}
 cluster=$data/$("$bin/postgres" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
@@ -40,6 +40,8 @@ provision() {
         --host="$socket" --username=postgres --dbname=postgres --file="$share/provision.sql"
 }
 
+# Below /tmp, because a tmpfs on a folder that the image lacks becomes root's at a restart.
+mkdir -p -m 0700 "$socket"
 rm -f "$socket/provisioned"
 [[ -s $cluster/PG_VERSION ]] || make_cluster
 

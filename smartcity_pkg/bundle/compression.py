@@ -16,6 +16,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol, cast
 
+from smartcity_pkg.core.i18n import _
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -74,18 +76,20 @@ def decompressed(stream: Readable, limit_bytes: int | None = None) -> Iterator[b
     while not opener.eof:
         packed = stream.read(_READ_BYTES) if opener.needs_input else b""
         if opener.needs_input and not packed:
-            raise CorruptLayerError("the compressed data ends too early")
+            raise CorruptLayerError(_("the compressed data ends too early"))
         try:
             chunk = opener.decompress(packed, _CHUNK_BYTES)
         except zstd.ZstdError as error:
             raise CorruptLayerError(str(error)) from error
         total += len(chunk)
         if limit_bytes is not None and total > limit_bytes:
-            raise CorruptLayerError(f"it opens to more than {limit_bytes} bytes")
+            raise CorruptLayerError(
+                _("it opens to more than {limit} bytes").format(limit=limit_bytes)
+            )
         if chunk:
             yield chunk
     if opener.unused_data or stream.read(1):
-        raise CorruptLayerError("something follows the compressed data")
+        raise CorruptLayerError(_("something follows the compressed data"))
 
 
 def is_compressed(head: bytes) -> bool:

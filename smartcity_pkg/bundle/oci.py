@@ -41,7 +41,7 @@ _BLOB_NAME = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 
 def _digest(text: str) -> str:
     if not digest.is_digest(text):
-        raise ValueError(f"{text[:80]!r} is no sha256 digest")
+        raise ValueError(_("“{text}” is no sha256 digest").format(text=text[:80]))
     return text
 
 
@@ -117,7 +117,7 @@ def parse(model: type[D], data: bytes, what: str) -> D:
         return model.model_validate(strictjson.loads(data))
     except (strictjson.UnsafeJsonError, ValidationError) as error:
         raise UntrustedBundleError(
-            _("{what} is damaged: {why}").format(what=what, why=_reason(error)),
+            _("{what} is damaged: {why}").format(what=what, why=reason(error)),
             _("Get the bundle again from whoever packed it."),
         ) from error
 
@@ -168,7 +168,8 @@ def top_index_json(root: Descriptor, signatures: Descriptor | None = None) -> by
     return index_json(entries)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why a document was refused, in one line: of several faults, the first."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])

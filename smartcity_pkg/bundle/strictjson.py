@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from smartcity_pkg.core.i18n import _
+
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 32
 
@@ -20,7 +22,7 @@ class UnsafeJsonError(ValueError):
 def loads(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
     """`data` as JSON; UnsafeJsonError if too large or deep, ambiguous, or no JSON (RFC 8259)."""
     if len(data) > max_bytes:
-        raise UnsafeJsonError(f"larger than {max_bytes} bytes")
+        raise UnsafeJsonError(_("larger than {limit} bytes").format(limit=max_bytes))
     try:
         value = json.loads(
             data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
@@ -28,7 +30,7 @@ def loads(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
     except UnsafeJsonError:
         raise
     except RecursionError as error:
-        raise UnsafeJsonError("nested too deeply") from error
+        raise UnsafeJsonError(_("nested too deeply")) from error
     except ValueError as error:
         raise UnsafeJsonError(str(error)) from error
     _check_depth(value)
@@ -38,12 +40,12 @@ def loads(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise UnsafeJsonError("a key stands twice in one object")
+        raise UnsafeJsonError(_("a key stands twice in one object"))
     return result
 
 
 def _no_constant(name: str) -> Any:
-    raise UnsafeJsonError(f"{name} is no JSON")
+    raise UnsafeJsonError(_("{name} is no JSON").format(name=name))
 
 
 def _check_depth(value: Any) -> None:
@@ -58,4 +60,4 @@ def _check_depth(value: Any) -> None:
         if not inner:
             return
         level = inner
-    raise UnsafeJsonError(f"nested deeper than {MAX_DEPTH}")
+    raise UnsafeJsonError(_("nested deeper than {limit}").format(limit=MAX_DEPTH))

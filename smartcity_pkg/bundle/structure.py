@@ -103,7 +103,9 @@ class _Walk:
             strictjson.loads(data)
             release = Release.model_validate_json(data)
         except (strictjson.UnsafeJsonError, ValidationError) as error:
-            raise broken(_("the release is damaged: {why}").format(why=error)) from error
+            raise broken(
+                _("the release is damaged: {why}").format(why=oci.reason(error))
+            ) from error
         if release.to_json() != data or manifest.artifact_type != releases.MEDIA_TYPE:
             raise broken(_("the release is not written in the one way that is allowed"))
         if [layer.digest for layer in manifest.layers] != [release.files_digest]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from smartcity_pkg.bundle import strictjson
@@ -27,6 +27,7 @@ __all__ = [
     "check_signatures",
     "contents_of",
     "files_of",
+    "genuine_signatures",
     "key_id",
     "payload_for",
     "release_of",
@@ -78,33 +79,44 @@ def check_signatures(
 ) -> tuple[str, ...]:
     """The ids of the trusted keys that signed `root_digest`, sorted; never empty.
 
-    Signatures by keys that are not trusted say nothing and are passed over. Raises
+    Raises as `genuine_signatures` does.
+    """
+    genuine = genuine_signatures(root_digest, signatures, trusted)
+    return tuple(sorted({signature.key_id for signature in genuine}))
+
+
+def genuine_signatures(
+    root_digest: str, signatures: Sequence[Signature], trusted: TrustedKeys
+) -> tuple[Signature, ...]:
+    """The signatures that trusted keys made over `root_digest`, each with the key it was proven by.
+
+    Never empty. Signatures by keys that are not trusted say nothing and are left out. Raises
     UntrustedBundleError where no trusted key signed, where a signature says that it is of a
     trusted key and is not, and where any payload speaks of another root.
     """
     if len(signatures) > MAX_SIGNATURES:
-        raise UntrustedBundleError(_("the bundle has too many signatures"))
-    found: set[str] = set()
+        raise broken(_("it has too many signatures"))
+    genuine: list[Signature] = []
     for signature in signatures:
         _check_payload(root_digest, signature.payload)
         signer = next(
             (k for k, pem in trusted.pem_by_id.items() if _verifies(pem, signature)), None
         )
         if signer is not None:
-            found.add(signer)
+            genuine.append(replace(signature, key_id=signer))
         elif signature.key_id in trusted.pem_by_id:
             raise UntrustedBundleError(
                 _("the signature of key {key} is not genuine").format(key=signature.key_id[:19]),
                 _("Do not use this bundle. Get it again, and ask whoever packed it."),
             )
-    if not found:
+    if not genuine:
         raise UntrustedBundleError(
             _(
                 "no trusted key signed the bundle (signatures: {count}, trusted keys: {keys})"
             ).format(count=len(signatures), keys=len(trusted.pem_by_id)),
             _("Get the public key from the Kominfo that packed it, over a way that you trust."),
         )
-    return tuple(sorted(found))
+    return tuple(genuine)
 
 
 def _check_payload(root_digest: str, payload: bytes) -> None:

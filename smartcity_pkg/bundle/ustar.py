@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from smartcity_pkg.core.i18n import _
+
 BLOCK_BYTES = 512
 END = bytes(2 * BLOCK_BYTES)
 MAX_FILE_BYTES = 8**11 - 1  # eleven octal digits: 8 GiB
@@ -42,9 +44,11 @@ def header(name: str, size_bytes: int) -> bytes:
     other than letters, digits and `._@+-`.
     """
     if not _NAME.fullmatch(name):
-        raise BadTarError(f"“{name[:200]}” is no name for a file here")
+        raise BadTarError(_("“{name}” is no name for a file here").format(name=name[:200]))
     if not 0 <= size_bytes <= MAX_FILE_BYTES:
-        raise BadTarError(f"{name}: larger than {MAX_FILE_BYTES} bytes")
+        raise BadTarError(
+            _("{name}: larger than {limit} bytes").format(name=name, limit=MAX_FILE_BYTES)
+        )
     prefix, short = _split(name)
     block = bytearray(BLOCK_BYTES)
     fields = (
@@ -86,17 +90,17 @@ def members(stream: BinaryIO, size_bytes: int) -> Iterator[Member]:
             break
         member = _member(block, offset)
         if member.name <= last:
-            raise BadTarError(f"{member.name}: stands twice or out of order")
+            raise BadTarError(_("{name}: stands twice or out of order").format(name=member.name))
         end = member.offset + member.size_bytes
         fill = padding(member.size_bytes)
         stream.seek(end)
         if end + len(fill) > size_bytes or stream.read(len(fill)) != fill:
-            raise BadTarError(f"{member.name}: cut short or badly padded")
+            raise BadTarError(_("{name}: cut short or badly padded").format(name=member.name))
         yield member
         offset, last = end + len(fill), member.name
     stream.seek(offset)
     if size_bytes != offset + len(END) or stream.read(len(END)) != END:
-        raise BadTarError("something follows the end, or the end is missing")
+        raise BadTarError(_("something follows the end, or the end is missing"))
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -123,7 +127,7 @@ def _split(name: str) -> tuple[str, str]:
     for index in range(min(len(name) - 2, 155), 0, -1):
         if name[index] == "/" and len(name) - index - 1 <= 100:
             return name[:index], name[index + 1 :]
-    raise BadTarError(f"“{name[:200]}” is too long a name")
+    raise BadTarError(_("“{name}” is too long a name").format(name=name[:200]))
 
 
 def _member(block: bytes, offset: int) -> Member:
@@ -136,7 +140,13 @@ def _member(block: bytes, offset: int) -> Member:
         size_bytes = int(block[124:135].decode("ascii"), 8)
         expected = header(name, size_bytes)
     except ValueError as error:
-        raise BadTarError(f"not a file header at byte {offset}: {error}") from error
+        raise BadTarError(
+            _("not a file header at byte {offset}: {why}").format(offset=offset, why=error)
+        ) from error
     if block != expected:
-        raise BadTarError(f"not a header as smartcity writes it at byte {offset} ({name})")
+        raise BadTarError(
+            _("not a header as smartcity writes it at byte {offset} ({name})").format(
+                offset=offset, name=name
+            )
+        )
     return Member(name, offset + BLOCK_BYTES, size_bytes)

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +19,7 @@ from smartcity_pkg.bundle import compression
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
 from smartcity_pkg.bundle.layout import Bundle, open_bundle, reading
 from smartcity_pkg.bundle.structure import broken
-from smartcity_pkg.bundle.trust import TrustedKeys, check_signatures, contents_of
+from smartcity_pkg.bundle.trust import TrustedKeys, contents_of, genuine_signatures
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Transfer, no_progress
 
@@ -26,17 +27,17 @@ _MOST_THREADS = 4
 
 
 def verify(path: Path, trusted: TrustedKeys, progress: Progress = no_progress) -> BundleContents:
-    """What the bundle at `path` holds, after all of it was checked.
+    """What the bundle at `path` holds, after all of it was checked; only proven signatures.
 
     Each layer is decompressed while it is read, and its diffID and size are checked as well; one
     that would open to more than its size is stopped there. Memory does not grow with the bundle.
     Raises UntrustedBundleError with what is wrong and where; InputError where there is no bundle.
     """
     with open_bundle(path) as bundle:
-        check_signatures(bundle.root.digest, bundle.signatures, trusted)
+        genuine = genuine_signatures(bundle.root.digest, bundle.signatures, trusted)
         contents = sound_contents(bundle)
         _check_layers(bundle, contents.layers.values(), progress)
-        return contents
+        return replace(contents, signatures=genuine)
 
 
 def sound_contents(bundle: Bundle) -> BundleContents:

@@ -90,6 +90,7 @@ def _templates(folder: Path, shown: str) -> tuple[dict[str, str], list[Problem]]
     problems: list[Problem] = []
     for path in sorted(folder.glob("*.j2")):
         file = f"{shown}/{path.name}"
+        texts[path.name] = ""
         if not path.resolve().is_relative_to(folder.resolve()):
             problems.append(Problem(_("the link leads out of the app's folder"), file))
             continue

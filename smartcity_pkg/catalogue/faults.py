@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from smartcity_pkg.catalogue.app import NAME_PATTERN
-from smartcity_pkg.catalogue.pemda import REGION_PATTERN
+from smartcity_pkg.catalogue.pemda import DOMAIN_PATTERN, HOST_PATTERN, REGION_PATTERN
 from smartcity_pkg.core.errors import Problem
 from smartcity_pkg.core.i18n import N_, _
 
@@ -51,6 +51,8 @@ _SENTENCES = {
 # By the pattern that a text must match, for those that people meet.
 _FORMS = {
     NAME_PATTERN: N_("small letters and digits, parts joined by “-”, like siap-kerja"),
+    HOST_PATTERN: N_("the name or address of a machine, like 10.1.2.3"),
+    DOMAIN_PATTERN: N_("a domain in small letters, like layanan.karawang.example"),
     REGION_PATTERN: N_('a region code in quotes, like "32.15"'),
 }
 
@@ -67,6 +69,10 @@ class Written(Protocol):
         """How the scalar at `path` was written; "" for anything else."""
 
 
+# Said of a whole where a part of it is what is wrong: pydantic counts only entries without fault.
+_SHALLOW = ("literal_error", "too_short")
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     """“did you mean …?” for a misspelt name, or "" where nothing known is like it."""
     found = difflib.get_close_matches(name, sorted(known), n=1)
@@ -79,6 +85,10 @@ def of_yaml(error: yaml.YAMLError, text: str, name: str) -> Problem:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         what = " ".join(str(p) for p in (error.context, error.problem) if p)
+        if error.context_mark and error.context_mark.line + 1 < line:
+            what = _("{what} (what is wrong begins on line {line})").format(
+                what=what, line=error.context_mark.line + 1
+            )
     elif isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
@@ -86,12 +96,13 @@ def of_yaml(error: yaml.YAMLError, text: str, name: str) -> Problem:
     else:
         line, column, what = 0, 0, str(error)
     lines = text.splitlines()
-    indentation = lines[line - 1][: column + 1] if 0 < line <= len(lines) else ""
-    hint = ""
-    if "\t" in indentation and not indentation.strip():
+    found = lines[line - 1] if 0 < line <= len(lines) else ""
+    if "\t" in found[: len(found) - len(found.lstrip())]:
         hint = _("indent with spaces: YAML does not allow tabs there")
     elif "mapping values are not allowed" in what:
         hint = _("check the indentation, and put text that holds “: ” in quotes")
+    else:
+        hint = _("check the indentation, quotes and brackets here and on the line above")
     return Problem(_("not valid YAML: {what}").format(what=what), name, line, column, hint)
 
 
@@ -108,7 +119,7 @@ def of_model(error: ValidationError, document: Written, at: Path_) -> list[Probl
     return [
         _problem(document, at, path, fault)
         for path, fault in by_place.items()
-        if not (fault["type"] == "literal_error" and _has_deeper(path, by_place))
+        if not (fault["type"] in _SHALLOW and _has_deeper(path, by_place))
     ]
 
 
@@ -139,7 +150,7 @@ def _holds(value: Any, part: str | int) -> bool:
 def _problem(document: Written, at: Path_, path: Path_, fault: dict[str, Any]) -> Problem:
     kind, value = fault["type"], fault["input"]
     name = ".".join(str(p) for p in path[len(at) :]) or _("the document")
-    written = document.written(path) or _shown(value)
+    written = document.written(path) or shown(value)
     if kind == "extra_forbidden":
         return document.problem(
             path,
@@ -166,7 +177,10 @@ def _problem(document: Written, at: Path_, path: Path_, fault: dict[str, Any]) -
 
 def _sentence(fault: dict[str, Any]) -> str:
     """What was expected, in our words; in pydantic's where we have none."""
-    context = dict(fault.get("ctx", {}))
+    context: dict[str, Any] = {
+        key: int(value) if isinstance(value, float) and value.is_integer() else value
+        for key, value in fault.get("ctx", {}).items()
+    }
     if fault["type"] == "value_error":
         return str(context["error"])
     if pattern := context.get("pattern"):
@@ -184,10 +198,12 @@ def _hint(kind: str, value: Any) -> str:
     return ""
 
 
-def _shown(value: Any) -> str:
-    """A value that is no scalar, briefly."""
+def shown(value: Any) -> str:
+    """A value as messages say it, briefly."""
     if isinstance(value, dict):
         return _("fields")
     if isinstance(value, list):
         return _("a list")
+    if isinstance(value, bool):
+        return str(value).lower()
     return _("nothing") if value is None else str(value)[:60]

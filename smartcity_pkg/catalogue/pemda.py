@@ -17,6 +17,8 @@ from smartcity_pkg.core.i18n import _
 
 REGION_PATTERN = r"^\d{2}\.\d{2}$"
 RegionCode = Annotated[str, Field(pattern=REGION_PATTERN)]
+HOST_PATTERN = r"^[A-Za-z0-9\[:][A-Za-z0-9.:\[\]%_-]*$"
+DOMAIN_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 # Bounds far above any real machine keep a slip of the keyboard (and infinity) out of the sums.
 MemoryGib = Annotated[float, Field(le=1 << 20)]
 Cpus = Annotated[float, Field(le=1 << 16)]
@@ -83,7 +85,7 @@ class Agreement(Model):
 class Ssh(Model):
     """How to reach a server. `host_key` pins it: `ssh-ed25519 AAAA…`; else known_hosts decides."""
 
-    host: str = Field(pattern=r"^[A-Za-z0-9\[:][A-Za-z0-9.:\[\]%_-]*$")
+    host: str = Field(pattern=HOST_PATTERN)
     port: int = Field(22, ge=1, le=65535)
     user: str = Field("root", pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")
     host_key: HostKey | None = None
@@ -127,7 +129,7 @@ class Choice(Model):
 class Site(Model):
     """Settings that every app may read."""
 
-    domain: str = Field("localhost", pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    domain: str = Field("localhost", pattern=DOMAIN_PATTERN)
     timezone: Literal["Asia/Jakarta", "Asia/Pontianak", "Asia/Makassar", "Asia/Jayapura"] = (
         "Asia/Jakarta"
     )

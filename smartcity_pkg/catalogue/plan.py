@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import Field
 
 from smartcity_pkg.catalogue import yamlfile
@@ -71,9 +70,7 @@ class Plan(Model):
 
 def to_yaml(plan: Plan) -> str:
     """The plan as a file's text; equal plans give equal text."""
-    data = plan.model_dump(mode="json")
-    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
-    return text
+    return yamlfile.dump(plan.model_dump(mode="json"))
 
 
 def load_plan(path: Path) -> Plan:

@@ -14,10 +14,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from smartcity_pkg.catalogue.faults import shown
 from smartcity_pkg.core import digest
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import N_, _
 
 Path_ = tuple[str | int, ...]
+
+
+def _list_or(a_list: Any, other: Any) -> dict[str, Any]:
+    """Unlike anyOf, this lets the fault be told that the one meant has."""
+    return {"if": {"type": "array"}, "then": a_list, "else": other}
+
 
 _COUNT = {"type": "integer", "minimum": 0}
 _NUMBER = {"type": "number"}
@@ -44,12 +51,12 @@ _KEYWORDS: dict[str, Any] = {
     "$ref": {"type": "string", "pattern": "^#"},
     "examples": {"type": "array"},
     "enum": {"type": "array", "minItems": 1},
-    "items": {"anyOf": [_SELF, _SELF_LIST]},
+    "items": _list_or(_SELF_LIST, _SELF),
     "multipleOf": {"type": "number", "exclusiveMinimum": 0},
     "pattern": {"type": "string", "format": "regex"},
     "required": _NAMES,
-    "dependencies": {"type": "object", "additionalProperties": {"anyOf": [_SELF, _NAMES]}},
-    "type": {"anyOf": [_TYPES, {"type": "array", "items": _TYPES, "minItems": 1}]},
+    "dependencies": {"type": "object", "additionalProperties": _list_or(_NAMES, _SELF)},
+    "type": _list_or({"items": _TYPES, "minItems": 1}, _TYPES),
 }
 _SCHEMA_OF_SCHEMAS = {
     "definitions": {
@@ -61,6 +68,22 @@ _SCHEMA_OF_SCHEMAS = {
     },
     "allOf": [_SELF, {"type": "object", "required": ["type"]}],
     "properties": {"type": {"const": "object"}},
+}
+
+# By the keyword that a value breaks.
+_SENTENCES = {
+    "type": N_("expected {limit}"),
+    "enum": N_("expected one of: {limit}"),
+    "const": N_("expected: {limit}"),
+    "minimum": N_("expected at least {limit}"),
+    "maximum": N_("expected at most {limit}"),
+    "minLength": N_("expected at least {limit} letters"),
+    "maxLength": N_("expected at most {limit} letters"),
+    "minItems": N_("expected at least {limit} entries"),
+    "maxItems": N_("expected at most {limit} entries"),
+    "uniqueItems": N_("an entry stands here twice"),
+    "pattern": N_("expected text of the form {limit}"),
+    "required": N_("something is missing, it needs: {limit}"),
 }
 
 
@@ -122,7 +145,7 @@ def _faults(schema: Mapping[str, Any], value: Any, name: str = "") -> list[Setti
         _validator(schema)(copy.deepcopy(value))
     except JsonSchemaValueException as error:
         path = _path_in(value, error.path[1:])
-        shown = ".".join(str(p) for p in path) or name or _("the settings")
+        setting = ".".join(str(p) for p in path) or name or _("the settings")
         if error.rule == "additionalProperties":
             known = set(error.definition.get("properties", {}))
             return [
@@ -130,7 +153,7 @@ def _faults(schema: Mapping[str, Any], value: Any, name: str = "") -> list[Setti
                 for extra in error.value
                 if extra not in known
             ] or [SettingFault(path, error.message)]
-        return [SettingFault(path, f"“{shown}”: {_sentence(error)}")]
+        return [SettingFault(path, f"“{setting}”: {_sentence(error)}")]
     return []
 
 
@@ -149,26 +172,16 @@ def _path_in(value: Any, path: list[str]) -> Path_:
 
 def _sentence(error: Any) -> str:
     """One broken rule in plain words; fastjsonschema's own where we have none."""
+    sentence = _SENTENCES.get(error.rule)
     limit = error.rule_definition
-    sentences = {
-        "type": _("expected {limit}").format(limit=_type_words(limit)),
-        "enum": _("expected one of: {limit}").format(
-            limit=", ".join(str(v) for v in limit) if isinstance(limit, list) else limit
-        ),
-        "minimum": _("expected at least {limit}").format(limit=limit),
-        "maximum": _("expected at most {limit}").format(limit=limit),
-        "minLength": _("expected at least {limit} letters").format(limit=limit),
-        "maxLength": _("expected at most {limit} letters").format(limit=limit),
-        "minItems": _("expected at least {limit} entries").format(limit=limit),
-        "maxItems": _("expected at most {limit} entries").format(limit=limit),
-        "uniqueItems": _("an entry stands here twice"),
-        "pattern": _("expected text of the form {limit}").format(limit=limit),
-        "required": _("something is missing, it needs: {limit}").format(
-            limit=", ".join(limit) if isinstance(limit, list) else limit
-        ),
-    }
-    sentence = sentences.get(error.rule) or str(error.message).removeprefix("data ")
-    return _("{sentence} (got: {got})").format(sentence=sentence, got=str(error.value)[:60])
+    if sentence is None:
+        said = str(error.message).removeprefix("data ")
+    elif error.rule == "type":
+        said = _(sentence).format(limit=_type_words(limit))
+    else:
+        words = ", ".join(str(v) for v in limit) if isinstance(limit, list) else limit
+        said = _(sentence).format(limit=words)
+    return _("{said} (got: {got})").format(said=said, got=shown(error.value))
 
 
 def _type_words(types: Any) -> str:

@@ -55,8 +55,16 @@ class _Loader(_Base):  # type: ignore[misc]  # the C loader where libyaml is the
     yaml_implicit_resolvers: dict[Any, Any] = {}
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that this module's loader, or one of YAML 1.1, would take for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 for _tag, _regexp, _first in _PLAIN:
     _Loader.add_implicit_resolver(_tag, re.compile(_regexp), list(_first))
+    _Dumper.add_implicit_resolver(_tag, re.compile(_regexp), list(_first))
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,12 @@ def parse(data: bytes, name: str) -> Document:
     if node is not None:
         document.data = _Builder(document).build(node, ())
     return document
+
+
+def dump(data: Any) -> str:
+    """`data` (plain values, no cycles) as YAML text that `parse` reads back as the same data."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return text
 
 
 def validate(document: Document, model: type[ModelType], at: Path_ = ()) -> ModelType:

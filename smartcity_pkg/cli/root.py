@@ -16,6 +16,14 @@ from smartcity_pkg.core.i18n import _
 class _Translated:
     """What typer writes with fixed English words, written through gettext instead."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        try:
+            return super().parse_args(ctx, args)  # type: ignore[misc]
+        except typer.TyperException as error:
+            if getattr(error, "ctx", ctx) is None:  # the parser does not know whose line it reads
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
+
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         pieces = " ".join(self.collect_usage_pieces(ctx))  # type: ignore[attr-defined]
         formatter.write_usage(ctx.command_path, pieces, _("Usage: "))

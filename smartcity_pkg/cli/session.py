@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from smartcity_pkg.cli.common import CommonOptions, make_presenter
+from smartcity_pkg.cli.common import CommonOptions, discard_output, make_presenter
 from smartcity_pkg.cli.workspace import Workspace
 from smartcity_pkg.core.errors import InputError, UsageError
 from smartcity_pkg.core.i18n import _
@@ -39,8 +40,17 @@ class Session:
         self.presenter.progress(event)
 
     def show(self, result: Result) -> None:
-        """Pass the outcome to the presenter."""
-        self.presenter.result(result)
+        """Pass the outcome to the presenter; the work is done, whoever still reads of it."""
+        try:
+            self.presenter.result(result)
+            sys.stdout.flush()
+        except BrokenPipeError:  # `smartcity … | head` has seen enough
+            discard_output()
+
+    def close(self) -> None:
+        """Take down what is drawn. May be called twice."""
+        if "presenter" in self.__dict__:
+            self.presenter.close()
 
     @cached_property
     def catalogue(self) -> Catalogue:

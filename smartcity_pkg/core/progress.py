@@ -26,7 +26,10 @@ class Note:
 
 @dataclass(frozen=True)
 class Transfer:
-    """How far a countable piece of work is, in bytes. `done` reaches `total` at the end."""
+    """How far a countable piece of work is, in bytes. `done` reaches `total` at the end.
+
+    `total` is 0 while nobody knows it.
+    """
 
     task: str
     text: str

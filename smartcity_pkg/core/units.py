@@ -10,7 +10,7 @@ def bytes_text(size_bytes: float) -> str:
     """`size_bytes` for a screen: `812 B`, `4.2 kB`, `167 MB` (powers of 1,000, as links count)."""
     value, unit = float(size_bytes), "B"
     for larger in ("kB", "MB", "GB", "TB"):
-        if value < 1000:
+        if round(value) < 1000:  # 999,999 bytes are 1.0 MB, not 1000 kB
             break
         value, unit = value / 1000, larger
     return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"

@@ -52,6 +52,12 @@ docker ps --all --quiet --no-trunc \\
   --filter "label={PROJECT_LABEL}=$1" --filter label={ONE_OFF_LABEL}=True |
   xargs -r docker rm --force --volumes
 """
+_PURGE = f"""# remove a project with its data
+own="label={PROJECT_LABEL}=$1"
+docker ps --all --quiet --filter "$own" | xargs -r docker rm --force --volumes
+docker volume ls --quiet --filter "$own" | xargs -r docker volume rm
+docker network ls --quiet --filter "$own" | xargs -r docker network rm
+"""
 _NETWORK = f"""# make a shared network
 docker network inspect "$1" >/dev/null 2>&1 ||
   docker network create --label {NETWORK_LABEL}=1 "$1"
@@ -146,9 +152,9 @@ def stop(project: Project) -> Argv:
     return compose(project, "stop")
 
 
-def down(project: Project, *, volumes: bool) -> Argv:
-    """Remove the app's containers, and its volumes if asked."""
-    return compose(project, "down", "--remove-orphans", *(["--volumes"] if volumes else []))
+def down(project: Project) -> Argv:
+    """Remove the app's containers and its own networks; volumes stay."""
+    return compose(project, "down", "--remove-orphans")
 
 
 def inspect_containers(projects: Iterable[str]) -> Argv:
@@ -162,6 +168,11 @@ def inspect_containers(projects: Iterable[str]) -> Argv:
 def clear_hooks(project: str) -> Argv:
     """Remove the containers of a project's hooks, running or not."""
     return script(_CLEAR_HOOKS, project)
+
+
+def purge(project: str) -> Argv:
+    """Remove a project's containers, volumes and own networks, found by their labels."""
+    return script(_PURGE, project)
 
 
 def logs(container_id: str, lines: int) -> Argv:

@@ -179,9 +179,14 @@ class ComposeEngine:
         """Stop the app's containers and keep them."""
         self._compose(project, commands.stop(project))
 
-    def down(self, project: Project, *, volumes: bool = False) -> None:
-        """Stop and remove the app's containers, and with `volumes` its data."""
-        self._compose(project, commands.down(project, volumes=volumes))
+    def down(self, project: Project) -> None:
+        """Stop and remove the app's containers; its data stays."""
+        self._compose(project, commands.down(project))
+
+    def purge(self, projects: Sequence[str]) -> None:
+        """Remove all that these projects left, for good; by label, no Compose file is needed."""
+        for project in projects:
+            self._run(commands.purge(project), timeout_s=_COMPOSE_TIMEOUT_S)
 
     def states(self, projects: Sequence[str]) -> tuple[ContainerState, ...]:
         """The containers of these projects, hooks' containers left out, sorted by service."""

@@ -97,8 +97,11 @@ class Engine(Protocol):
     def stop(self, project: Project) -> None:
         """Stop the app's containers and keep them."""
 
-    def down(self, project: Project, *, volumes: bool = False) -> None:
-        """Stop and remove the app's containers, and with `volumes` its data."""
+    def down(self, project: Project) -> None:
+        """Stop and remove the app's containers; its data stays."""
+
+    def purge(self, projects: Sequence[str]) -> None:
+        """Remove all that these projects left, for good: containers, data, own networks."""
 
     def states(self, projects: Sequence[str]) -> tuple[ContainerState, ...]:
         """The containers of these projects, hooks' containers left out, sorted by service."""

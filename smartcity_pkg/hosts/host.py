@@ -81,6 +81,11 @@ class Host(Protocol):
         """End the connection; may be called twice."""
 
 
+def as_bytes(text: str) -> bytes:
+    """A word of a command as the machine gets it: UTF-8, and PEP 383's bytes that are not."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def script(text: str, *arguments: str) -> tuple[str, ...]:
     """The argv that runs a POSIX shell script with `$1`, `$2`, … set to `arguments`.
 

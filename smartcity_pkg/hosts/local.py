@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from smartcity_pkg.core.errors import LoginError, RemoteCommandError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.hosts import streams
-from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, refused, too_slow
+from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, as_bytes, refused, too_slow
 
 
 class LocalHost:
@@ -46,7 +46,7 @@ class LocalHost:
         """Run `argv` in its own process group, which is killed at `timeout_s`."""
         try:
             process = subprocess.Popen(
-                (*self._prefix, *argv),
+                [as_bytes(word) for word in (*self._prefix, *argv)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

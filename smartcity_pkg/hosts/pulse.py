@@ -34,10 +34,10 @@ class Watched:
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._heard = time.monotonic()
-        self.send = stream.send
-        self.settimeout = stream.settimeout
-        self.close = stream.close
-        self.getpeername = stream.getpeername
+
+    def __getattr__(self, name: str) -> Any:
+        """All but `recv` is the stream's own."""
+        return getattr(self._stream, name)
 
     def recv(self, size: int) -> bytes:
         """What arrives next."""

@@ -22,7 +22,7 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.hosts import hostkeys, streams
 from smartcity_pkg.hosts.address import SshAddress
 from smartcity_pkg.hosts.dial import CONNECT_TIMEOUT_S, dial
-from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, refused, too_slow
+from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, as_bytes, refused, too_slow
 from smartcity_pkg.hosts.pulse import Watched
 
 _CIPHERS = (
@@ -103,7 +103,7 @@ class SshHost:
 
         def give_up() -> None:
             expired.set()
-            channel.close()
+            _hang_up(channel)
             channel.event.set()  # wakes exec_command, should the server never answer it
 
         timer = threading.Timer(timeout_s, give_up)
@@ -113,7 +113,7 @@ class SshHost:
             with self._translated(expired):
                 # Without `exit`, the shell would become the command, and a command that a signal
                 # ended would have no status: "unknown" where it is known.
-                channel.exec_command(f"{line}; exit $?")
+                channel.exec_command(as_bytes(f"{line}; exit $?"))
             stdout, stderr = streams.converse(
                 stdin,
                 write=channel.sendall,
@@ -125,7 +125,7 @@ class SshHost:
             status = -1 if expired.is_set() else self._status(channel)
         finally:
             timer.cancel()
-            channel.close()
+            _hang_up(channel)
         if expired.is_set() and self._transport.is_active():
             raise too_slow(self._name, argv, timeout_s)
         if status == -1:
@@ -189,6 +189,12 @@ class SshHost:
             ),
             _("check the link, then run the same command again: it goes on where it was"),
         )
+
+
+def _hang_up(channel: paramiko.Channel) -> None:
+    """Close a channel whose link may be dead, which paramiko answers with an exception."""
+    with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+        channel.close()
 
 
 def _through(gate: paramiko.Transport, address: SshAddress, name: str) -> paramiko.Channel:

@@ -52,7 +52,7 @@ sync -f .
 _CHECK = """# check the release's files
 cd "$1"
 sums=$(cat)
-[ "$(find . -type f ! -name release.json | wc -l)" -eq "$2" ]
+[ "$(find . -type f ! -path ./release.json | wc -l)" -eq "$2" ]
 [ -z "$(find . ! -type f ! -type d | head -n 1)" ]
 [ "$2" -eq 0 ] || printf '%s\\n' "$sums" | sha256sum --check --strict --quiet >&2
 """

@@ -8,6 +8,7 @@ is `run`'s.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
@@ -102,7 +103,9 @@ class Lock:
             raise self._locked(_holder(done.text))
         if not done.ok:
             raise refused(self._host.name, done)
-        self._renewing = threading.Thread(target=self._renew, name="lock lease", daemon=True)
+        self._renewing = threading.Thread(
+            target=self._keep_renewing, name="lock lease", daemon=True
+        )
         self._renewing.start()
         return self
 
@@ -130,15 +133,16 @@ class Lock:
                 _("see who works there now: smartcity status; then run the command again"),
             )
 
-    def _renew(self) -> None:
-        while not self._ended.wait(RENEW_S):
-            try:
-                done = self._host.run(script(_RENEW, self._path, self._token), check=False)
-            except SmartCityError:
-                continue  # the main thread meets the dead link by itself
-            if done.status == _LOST:
-                self._lost = True
-                return
+    def renew(self) -> None:
+        """Renew the lease now; a thread does it every `RENEW_S` seconds."""
+        done = self._host.run(script(_RENEW, self._path, self._token), check=False)
+        self._lost = self._lost or done.status == _LOST
+
+    def _keep_renewing(self) -> None:
+        while not self._lost and not self._ended.wait(RENEW_S):
+            # The main thread meets a dead link by itself.
+            with contextlib.suppress(SmartCityError):
+                self.renew()
 
     def _locked(self, holder: Holder | None) -> LockedError:
         if holder is None:

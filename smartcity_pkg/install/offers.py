@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from pydantic import ValidationError
 
 from smartcity_pkg.bundle.contents import Offer, Signature
-from smartcity_pkg.bundle.trust import TrustedKeys, check_signatures, release_of
+from smartcity_pkg.bundle.structure import release_of
+from smartcity_pkg.bundle.trust import TrustedKeys, check_signatures
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import PreflightError, UntrustedBundleError

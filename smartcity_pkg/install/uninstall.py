@@ -7,6 +7,7 @@ same release can be installed again without being sent; with the data, they go t
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from smartcity_pkg.catalogue.release import Release
@@ -20,6 +21,7 @@ from smartcity_pkg.install import installed
 from smartcity_pkg.install.apply import Scene, apply
 from smartcity_pkg.install.journal import Journal
 from smartcity_pkg.install.lock import Lock, this_process
+from smartcity_pkg.install.offers import peek, release_names
 from smartcity_pkg.install.outcome import InstallOptions
 from smartcity_pkg.install.place import Place
 
@@ -63,6 +65,7 @@ def uninstall(
         place.engine.check()
         found = installed.look(place)
         known = _readable(place, found.folders)
+        ever = {**known, **_offered(place)} if purge_data else known
         journal = Journal(host, chosen.store, run=uuid.uuid4().hex[:12], by=this_process())
         journal.release = found.current
         scene = Scene(place, journal, progress, chosen, known, lock.check)
@@ -70,8 +73,8 @@ def uninstall(
             change = apply(scene, None, migrate=False)
             if purge_data:
                 progress(Step(_("Removing data, secrets and images for good")))
-                _purge(place, known)
-            networks = {n for r in known.values() for a in r.on_server(server) for n in a.networks}
+                _purge(place, ever.values())
+            networks = {n for r in ever.values() for a in r.on_server(server) for n in a.networks}
             place.engine.remove_networks(sorted(networks))
             gone = _ALWAYS + (_WITH_DATA if purge_data else ())
             host.run(script(_REMOVE, str(chosen.store.root), *gone), timeout_s=300)
@@ -88,9 +91,14 @@ def _readable(place: Place, names: tuple[str, ...]) -> dict[str, Release]:
     return known
 
 
-def _purge(place: Place, known: dict[str, Release]) -> None:
-    for release in known.values():
-        for app in release.on_server(place.server):
-            place.engine.down(place.project(release, app), volumes=True)
-        for image in release.images_on(place.server):
-            place.engine.remove_image(image.reference)
+def _offered(place: Place) -> dict[str, Release]:
+    """Releases of the store: an earlier uninstall left no folder of what ran, but data of it."""
+    found = {name: peek(place, name) for name in release_names(place)}
+    return {name: release for name, release in found.items() if release is not None}
+
+
+def _purge(place: Place, releases: Collection[Release]) -> None:
+    apps = [a for release in releases for a in release.on_server(place.server)]
+    place.engine.purge(sorted({a.project for a in apps}))
+    for reference in sorted({image for a in apps for image in a.images}):
+        place.engine.remove_image(reference)

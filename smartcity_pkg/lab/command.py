@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 from smartcity_pkg.core.errors import LabError
 from smartcity_pkg.core.i18n import _
@@ -25,7 +26,7 @@ def script(name: str) -> str:
 def run(
     argv: Sequence[str],
     *,
-    stdin: bytes | None = None,
+    stdin: bytes | IO[bytes] | None = None,
     env: Mapping[str, str] | None = None,
     timeout_s: float = 60.0,
 ) -> str:
@@ -46,14 +47,23 @@ def run(
 def run_raw(
     argv: Sequence[str],
     *,
-    stdin: bytes | None = None,
+    stdin: bytes | IO[bytes] | None = None,
     env: Mapping[str, str] | None = None,
     timeout_s: float = 60.0,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `argv` and give what happened; only a missing tool or a time-out is an error."""
+    fed: dict[str, Any] = (
+        {"input": stdin} if stdin is None or isinstance(stdin, bytes) else {"stdin": stdin}
+    )
     try:
         return subprocess.run(
-            list(argv), input=stdin, env=env, timeout=timeout_s, capture_output=True, check=False
+            list(argv),
+            text=False,
+            **fed,
+            env=env,
+            timeout=timeout_s,
+            capture_output=True,
+            check=False,
         )
     except FileNotFoundError as error:
         raise LabError(_("the program {name} is not installed").format(name=argv[0])) from error

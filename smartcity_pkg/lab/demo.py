@@ -42,7 +42,6 @@ class DemoReport:
     url: str = ""
     ticket: str = ""
     status: str = ""
-    releases: list[str] = field(default_factory=list)
     durations_s: dict[str, float] = field(default_factory=dict)
 
 
@@ -72,9 +71,9 @@ class Demo:
             self._first_release()
             self._file_complaint()
             self._second_release()
-            self._look("after the upgrade")
+            self._look(NEXT_VERSION)
             self._timed("rollback", lambda: self._smartcity("rollback", self.region))
-            self._look("after the rollback")
+            self._look(self._first_version)
             self._smartcity("status", self.region)
         finally:
             builder.remove()
@@ -138,19 +137,20 @@ class Demo:
         }
         ticket = file_complaint(self._laksa, fields)
         self.report.ticket = ticket
-        self._look("after filing")
+        self._first_version = str(get_json(f"{self._laksa}/healthz")["version"])
+        self._look(self._first_version)
 
-    def _look(self, when: str) -> None:
+    def _look(self, version: str) -> None:
+        """What a citizen sees of the complaint, with the version of LAKSA that must show it."""
         seen = get_json(f"{self._laksa}/tiket/{self.report.ticket}")
-        if seen.get("ticket") != self.report.ticket:
+        health = get_json(f"{self._laksa}/healthz")
+        if seen.get("ticket") != self.report.ticket or health["version"] != version:
             raise LabError(
-                _("the complaint {ticket} is gone {when}").format(
-                    ticket=self.report.ticket, when=when
+                _("expected LAKSA {version} to show {ticket}, got: {seen}, {health}").format(
+                    version=version, ticket=self.report.ticket, seen=seen, health=health
                 )
             )
-        health = get_json(f"{self._laksa}/healthz")
         self.report.status = f"{seen['status']} ({seen['colour']})"
-        self.report.releases.append(str(health["version"]))
         self.progress(
             Note(
                 _("LAKSA {version}: ticket {ticket} is {status}").format(

@@ -6,7 +6,6 @@ is `render`'s. The sandbox guards against mistakes of reviewed templates, not ag
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
 import re
@@ -28,6 +27,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
+from smartcity_pkg.catalogue.faults import closest
 from smartcity_pkg.core.errors import InputError, Problem
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.render.envfile import env_value
@@ -100,6 +100,13 @@ def _printable(value: Any) -> Any:
     return value
 
 
+def _not_json(value: Any) -> Any:
+    """Called for what JSON cannot say; a missing name tells itself by being read."""
+    if isinstance(value, Undefined):
+        return str(value)
+    raise TypeError(_("{value} cannot be written as JSON").format(value=str(value)[:60]))
+
+
 @functools.cache
 def _environment() -> _Environment:
     environment = _Environment(
@@ -113,6 +120,7 @@ def _environment() -> _Environment:
         name: function for name, function in environment.filters.items() if name in _FILTERS
     }
     environment.filters["env_value"] = env_value
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": True, "default": _not_json}
     environment.globals = {
         name: value for name, value in environment.globals.items() if name in _GLOBALS
     }
@@ -189,7 +197,7 @@ def _problem(
         path = (*(owner or ()), error.name)
         names = context if error.owner is missing else error.owner
         known = sorted(names) if isinstance(names, Mapping) else []
-        hint = (hint_for(path) if hint_for else "") or _known(error.name, known)
+        hint = closest(error.name, known) or (hint_for(path) if hint_for else "") or _listed(known)
         return Problem(
             _("undefined name “{name}”").format(name=".".join(path)), file, line, 0, hint
         )
@@ -205,9 +213,7 @@ def _problem(
     )
 
 
-def _known(name: str, known: list[str]) -> str:
-    if close := difflib.get_close_matches(name, known, n=1):
-        return _("did you mean “{name}”?").format(name=close[0])
+def _listed(known: list[str]) -> str:
     return _("there are: {names}").format(names=", ".join(known)) if known else ""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from smartcity_pkg.catalogue.app import App
 from smartcity_pkg.catalogue.pemda import Pemda
 from smartcity_pkg.core.i18n import _
-from smartcity_pkg.selection import limits, solve
+from smartcity_pkg.selection import displace, limits, solve
 from smartcity_pkg.selection.eligibility import Bar, Cause
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.limits import amount_text, bare_amount
@@ -21,6 +21,10 @@ from smartcity_pkg.selection.problem import Question
 from smartcity_pkg.selection.shortage import Shortage, least
 from smartcity_pkg.selection.solve import Solution, UndecidedError
 from smartcity_pkg.selection.verify import PEMDA
+
+EXACT_UP_TO = 48
+"""Apps times servers up to which the best plan with an app is solved for; a fixed number, not a
+time, so that the sentences are the same on slow machines."""
 
 _NAMES_SHOWN = 3
 
@@ -109,7 +113,7 @@ def why_chosen(name: str, question: Question, solution: Solution, pemda: Pemda) 
     elif candidate.benefit:
         reasons.append(_("it brings benefit {benefit}").format(benefit=candidate.benefit))
     if requirers:
-        reasons.append(_("{apps} need it").format(apps=_some(requirers)))
+        reasons.append(_("needed by {apps}").format(apps=_some(requirers)))
     if not reasons:
         reasons.append(_("it runs already, and nothing better takes its room"))
     text = "; ".join(reasons)
@@ -124,20 +128,25 @@ class _Case:
     question: Question
     solution: Solution
     effort: Effort
+    exact: bool
 
 
-def why_left_out(question: Question, solution: Solution, effort: Effort) -> dict[str, str]:
+def why_left_out(
+    question: Question, solution: Solution, effort: Effort, exact_up_to: int = EXACT_UP_TO
+) -> dict[str, str]:
     """One true sentence for each candidate (platform apps aside) that `solution` leaves out.
 
-    All questions that are solved for it share the seconds of `effort` fairly; where they do not
-    suffice, a sentence says only what the plan's own proof implies.
+    In questions larger than `exact_up_to`, the place of which app it could take is found by
+    arithmetic instead of by solving for the best plan with it. All that is solved shares the
+    seconds of `effort` fairly; where they do not suffice, a sentence says less.
     """
+    exact = len(question.candidates) * len(question.servers) <= exact_up_to
     left = [c.name for c in question.apps if c.name not in solution.placement]
     deadline = time.monotonic() + effort.time_limit_s
     sentences = {}
     for number, name in enumerate(left):
         share = (deadline - time.monotonic()) / (len(left) - number)
-        case = _Case(name, question, solution, replace(effort, time_limit_s=max(0.0, share)))
+        case = _Case(name, question, solution, replace(effort, time_limit_s=max(0.0, share)), exact)
         sentences[name] = _why_out(case)
     return sentences
 
@@ -145,7 +154,7 @@ def why_left_out(question: Question, solution: Solution, effort: Effort) -> dict
 def _why_out(case: _Case) -> str:
     if case.question.candidates[case.name].benefit == 0:
         return _("Its benefit is 0, so taking it would not make the plan better.")
-    return _lacking(case) or _worth_less(case) or _unproven(case)
+    return _lacking(case) or _worth_less(case) or _in_place_of(case) or _unproven(case)
 
 
 def _lacking(case: _Case) -> str:
@@ -166,6 +175,8 @@ def _lacking(case: _Case) -> str:
 
 def _worth_less(case: _Case) -> str:
     """The sentence where the best plan with the app is known, else ""."""
+    if not case.exact or not case.solution.proven:
+        return ""
     chosen = {
         c.name: case.solution.placement[c.name][0]
         for c in case.question.apps
@@ -173,7 +184,7 @@ def _worth_less(case: _Case) -> str:
     }
     near = replace(case.question.insisting([case.name]), running=chosen)
     forced = _best(near, case.effort)
-    if not forced or not case.solution.proven or not forced.settled:
+    if not forced or not forced.settled:
         return ""
     if forced.benefit == case.solution.benefit:
         return _no_better(case)
@@ -211,6 +222,21 @@ def _no_better(case: _Case) -> str:
     return _(
         "A plan with it is exactly as good; among equals, apps earlier in the alphabet are taken."
     )
+
+
+def _in_place_of(case: _Case) -> str:
+    """The sentence where the app could take one chosen app's place, else ""."""
+    question, placement = case.question, case.solution.placement
+    own = question.candidates[case.name].benefit
+    if not case.solution.proven:
+        return ""
+    way = displace.cheapest(question, placement, case.name, least_loss=own)
+    if way is None:
+        return ""
+    return _(
+        "It does not fit beside the chosen apps. It could take the place of {displaced} on server "
+        "{server}, but brings benefit {own} where {lost} would be lost."
+    ).format(displaced=_some(list(way.displaced)), server=way.server, own=own, lost=way.lost)
 
 
 def _unproven(case: _Case) -> str:

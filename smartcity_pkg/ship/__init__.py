@@ -1,1 +1,1 @@
-"""Bring a bundle's missing bytes into a server's store, and nothing else."""
+"""Bringing a bundle's content into a server's store, only what is missing there, resumable."""

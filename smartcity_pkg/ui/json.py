@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from dataclasses import asdict
@@ -23,7 +24,8 @@ class JsonPresenter:
 
     def result(self, result: Result) -> None:
         """The one document on standard output."""
-        document = {"schema_version": SCHEMA_VERSION, "kind": result.kind, **result.data}
+        header = {"schema_version": SCHEMA_VERSION, "kind": result.kind}
+        document = {**header, **result.data, **header}  # whatever the data calls itself
         sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
         sys.stdout.flush()
 
@@ -44,5 +46,7 @@ class JsonPresenter:
         """Nothing is kept."""
 
     def _line(self, value: dict[str, Any]) -> None:
-        sys.stderr.write(json.dumps(value, ensure_ascii=False) + "\n")
-        sys.stderr.flush()
+        # Where nobody reads them any more (a closed pipe), the work goes on without.
+        with contextlib.suppress(BrokenPipeError):
+            sys.stderr.write(json.dumps(value, ensure_ascii=False) + "\n")
+            sys.stderr.flush()

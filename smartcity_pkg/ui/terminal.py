@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from rich import box
 from rich.console import Console
@@ -29,30 +31,41 @@ from smartcity_pkg.ui.presenter import Facts, Line, Part, Raw, Result, Table
 _PLAIN_EVERY_S = 5.0
 _PLAIN_WIDTH = 160
 _TONES = {"plain": "", "good": "green", "warn": "yellow", "bad": "bold red"}
+# ISO 6429's C0 and C1 controls, but for tab and line feed; DEL.
+_CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\t"), ord("\n")})
 
 
 class TerminalPresenter:
-    """Draws on a terminal; where standard error is none (CI, a log), a line now and then."""
+    """Draws on a terminal; where standard error is none (CI, a log), a line now and then.
 
-    def __init__(self) -> None:
+    `clock` counts seconds. Names and messages come from files and servers: nothing in them is
+    taken for markup, an emoji or a terminal's control sequence.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         wide = None if sys.stdout.isatty() else _PLAIN_WIDTH
-        self.out = Console(file=sys.stdout, highlight=False, width=wide)
-        self.err = Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+        soft = not sys.stderr.isatty()
+        self.out = Console(file=sys.stdout, highlight=False, emoji=False, width=wide)
+        self.err = Console(file=sys.stderr, highlight=False, emoji=False, soft_wrap=soft)
+        self._clock = clock
         self._lock = threading.Lock()
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._plain: dict[str, _PlainTransfer] = {}
 
     def progress(self, event: Event) -> None:
-        """Steps and notes are lines; a transfer is a bar, or a line every few seconds."""
-        with self._lock:
+        """Steps and notes are lines; a transfer is a bar, or a line every few seconds.
+
+        Where nobody reads them any more (a closed pipe), the work goes on without.
+        """
+        with self._lock, contextlib.suppress(BrokenPipeError):
             if isinstance(event, Transfer):
                 self._transfer(event)
             elif isinstance(event, Step):
-                self.err.print(f"[bold cyan]▸[/] {escape(event.text)}")
+                self.err.print(f"[bold cyan]▸[/] {_shown(event.text)}")
             elif isinstance(event, Note):
                 style = "yellow" if event.warning else "dim"
-                self.err.print(f"  [{style}]{escape(event.text)}[/]")
+                self.err.print(f"  [{style}]{_shown(event.text)}[/]")
 
     def result(self, result: Result) -> None:
         """Each part in turn on standard output."""
@@ -63,9 +76,9 @@ class TerminalPresenter:
     def error(self, error: SmartCityError) -> None:
         """What happened, then what to do."""
         self.close()
-        self.err.print(f"[bold red]{_('Error')}:[/] {escape(error.message)}")
+        self.err.print(f"[bold red]{_('Error')}:[/] {_shown(error.message)}")
         if error.hint:
-            self.err.print(f"[bold]{_('What to do')}:[/] {escape(error.hint)}")
+            self.err.print(f"[bold]{_('What to do')}:[/] {_shown(error.hint)}")
 
     def close(self) -> None:
         """Take the bars off the screen."""
@@ -76,9 +89,11 @@ class TerminalPresenter:
 
     def _transfer(self, event: Transfer) -> None:
         if not self.err.is_terminal:
-            line = self._plain.setdefault(event.task, _PlainTransfer()).line(event)
-            if line:
-                self.err.print(escape(line))
+            known = self._plain.get(event.task)
+            if known is None or known.is_over_before(event):
+                known = self._plain[event.task] = _PlainTransfer(self._clock())
+            if line := known.line(event, self._clock()):
+                self.err.print(_shown(line))
             return
         if self._bars is None:
             self._bars = Progress(
@@ -91,13 +106,13 @@ class TerminalPresenter:
             )
             self._bars.start()
         if event.task not in self._tasks:
-            self._tasks[event.task] = self._bars.add_task(escape(event.text), total=event.total)
-        self._bars.update(self._tasks[event.task], completed=event.done, total=event.total)
+            self._tasks[event.task] = self._bars.add_task(_shown(event.text), total=None)
+        self._bars.update(self._tasks[event.task], completed=event.done, total=event.total or None)
 
     def _part(self, part: Part) -> None:
         if isinstance(part, Table):
             table = RichTable(
-                title=escape(part.title) or None,
+                title=_shown(part.title) or None,
                 title_justify="left",
                 title_style="bold",
                 box=box.SIMPLE_HEAD,
@@ -106,49 +121,71 @@ class TerminalPresenter:
             for index, column in enumerate(part.columns):
                 right = index in part.numeric
                 table.add_column(
-                    escape(column), justify="right" if right else "left", no_wrap=right
+                    _shown(column), justify="right" if right else "left", no_wrap=right
                 )
             for row in part.rows:
-                table.add_row(*(escape(cell) for cell in row))
+                table.add_row(*(_shown(cell) for cell in row))
             self.out.print(table)
         elif isinstance(part, Facts):
             if part.title:
-                self.out.print(f"[bold]{escape(part.title)}[/]")
+                self.out.print(f"[bold]{_shown(part.title)}[/]")
             grid = RichTable.grid(padding=(0, 2))
             for name, value in part.pairs:
-                grid.add_row("", f"[dim]{escape(name)}[/]", escape(value))
+                grid.add_row("", f"[dim]{_shown(name)}[/]", _shown(value))
             self.out.print(grid)
         elif isinstance(part, Line):
             style = _TONES[part.tone]
-            self.out.print(f"[{style}]{escape(part.text)}[/]" if style else escape(part.text))
+            text = _shown(part.text)
+            self.out.print(f"[{style}]{text}[/]" if style else text)
         elif isinstance(part, Raw):
             self.out.file.write(part.text)
 
 
 class _PlainTransfer:
-    """When a transfer without a terminal deserves a line: its start, every few seconds, its end."""
+    """When a transfer without a terminal deserves a line: its start, every few seconds, its end.
 
-    def __init__(self) -> None:
-        self.started = self.last = time.monotonic()
-        self.ended = False
+    One that is over with its first event gets the last line only. Times are in seconds.
+    """
 
-    def line(self, event: Transfer) -> str:
-        now = time.monotonic()
-        done = event.done >= event.total
-        if self.ended or not (done or now - self.last >= _PLAIN_EVERY_S):
+    def __init__(self, now: float) -> None:
+        self._started = self._last = now
+        self._begun = self._ended = False
+        self._done = 0
+
+    def is_over_before(self, event: Transfer) -> bool:
+        """Whether this one has ended, and `event` begins the same work anew (on a retry)."""
+        return self._ended and event.done < self._done
+
+    def line(self, event: Transfer, now: float) -> str:
+        """The line for `event`, or "" where it deserves none."""
+        done = bool(event.total) and event.done >= event.total
+        due = not self._begun or done or now - self._last >= _PLAIN_EVERY_S
+        self._done = event.done
+        if self._ended or not due:
             return ""
-        self.last, self.ended = now, done
-        rate = event.done / max(now - self.started, 0.001)
+        first = not self._begun
+        self._last, self._begun, self._ended = now, True, done
+        took = now - self._started
         if done:
             return _("  {what}: {total} in {time}").format(
+                what=event.text, total=bytes_text(event.total), time=seconds_text(took)
+            )
+        rate = event.done / max(took, 0.001)
+        if first or not event.total or rate < 1:
+            return _("  {what}: {done} of {total}").format(
                 what=event.text,
-                total=bytes_text(event.total),
-                time=seconds_text(now - self.started),
+                done=bytes_text(event.done),
+                total=bytes_text(event.total) if event.total else "…",
             )
         return _("  {what}: {done} of {total}, {rate}/s, {left} left").format(
             what=event.text,
             done=bytes_text(event.done),
             total=bytes_text(event.total),
             rate=bytes_text(rate),
-            left=seconds_text((event.total - event.done) / max(rate, 1)),
+            left=seconds_text((event.total - event.done) / rate),
         )
+
+
+def _shown(text: str) -> str:
+    """`text` from elsewhere, to be drawn as it is: no markup, no control characters."""
+    return escape(text.translate(_CONTROLS))

@@ -1,4 +1,4 @@
-"""Fixtures of the lab's own tests: one lab for all of them, and servers that end with a test."""
+"""Fixtures of the lab's own tests: servers that end with a test."""
 
 from __future__ import annotations
 
@@ -7,30 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from smartcity_pkg.lab.lab import Lab, available
+from smartcity_pkg.lab.lab import Lab
 from smartcity_pkg.lab.server import Server
 
 CATALOGUE = Path(__file__).parents[2] / "bundles"
 
 
-@pytest.fixture(scope="session")
-def own_lab() -> Iterator[Lab]:
-    missing = available()
-    if missing is not None:
-        pytest.skip(missing)
-    with Lab(prefix="sctl") as lab:
-        yield lab.up()
-
-
 @pytest.fixture
-def make_server(own_lab: Lab) -> Iterator[Callable[..., Server]]:
+def make_server(lab: Lab) -> Iterator[Callable[..., Server]]:
     """`Lab.server` without its name."""
     made: list[Server] = []
 
     def make(*, engine: bool = True, **disks: int) -> Server:
-        name = f"pemda-{len(made)}"
+        name = f"lab-{len(made)}"
         made.append(
-            own_lab.server(
+            lab.server(
                 name,
                 engine=engine,
                 docker_disk_mib=disks.get("docker_disk_mib"),
@@ -45,9 +36,9 @@ def make_server(own_lab: Lab) -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(scope="session")
-def shared_server(own_lab: Lab) -> Server:
+def shared_server(lab: Lab) -> Server:
     """One server with an engine for the tests that leave it as they found it."""
-    return own_lab.server("shared")
+    return lab.server("lab-shared")
 
 
 @pytest.fixture(scope="session")

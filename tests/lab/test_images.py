@@ -18,13 +18,13 @@ APPS = ("gateway", "laksa", "perizinan", "postgres")
 
 
 @pytest.fixture(scope="module")
-def builder(own_lab: Lab) -> Server:
+def builder(lab: Lab) -> Server:
     """An engine that other tests' labs do not share: images must come from the caches alone."""
-    return own_lab.server("builder")
+    return lab.server("lab-builder")
 
 
 @pytest.fixture(scope="module")
-def images(own_lab: Lab, builder: Server, catalogue: Path) -> dict[str, BuiltImage]:
+def images(lab: Lab, builder: Server, catalogue: Path) -> dict[str, BuiltImage]:
     host = f"unix://{builder.docker_socket}"
     done = build_base_images(host, catalogue) + build_app_images(host, catalogue, only=APPS)
     return {image.name: image for image in done}
@@ -92,9 +92,9 @@ def test_base_images_hold_what_they_say(
 
 
 def test_the_same_packages_give_the_same_base_image_on_another_engine(
-    own_lab: Lab, images: dict[str, BuiltImage], catalogue: Path
+    lab: Lab, images: dict[str, BuiltImage], catalogue: Path
 ) -> None:
-    other = own_lab.server("builder-2")
+    other = lab.server("lab-builder-2")
     try:
         again = build_base_images(f"unix://{other.docker_socket}", catalogue)
     finally:
@@ -106,7 +106,7 @@ def test_the_same_packages_give_the_same_base_image_on_another_engine(
         assert image.id == images[image.name].id
 
 
-def test_a_wrong_image_file_is_named(own_lab: Lab, builder: Server, tmp_path: Path) -> None:
+def test_a_wrong_image_file_is_named(lab: Lab, builder: Server, tmp_path: Path) -> None:
     folder = tmp_path / "_base" / "broken"
     folder.mkdir(parents=True)
     (folder / "image.yaml").write_text("image: a:1\npackges: [x]\n")

@@ -73,16 +73,14 @@ def greets(server: Server, timeout_s: float = 1.0) -> bool:
     ],
 )
 def test_users_reach_what_is_theirs_over_ssh_with_the_reported_host_key(
-    own_lab: Lab, shared_server: Server, user: str, command: str, expected: tuple[int, str]
+    lab: Lab, shared_server: Server, user: str, command: str, expected: tuple[int, str]
 ) -> None:
-    assert ssh(own_lab, shared_server, user, command) == expected
+    assert ssh(lab, shared_server, user, command) == expected
 
 
-def test_a_server_without_engine_has_no_docker_at_all(
-    own_lab: Lab, make_server: MakeServer
-) -> None:
+def test_a_server_without_engine_has_no_docker_at_all(lab: Lab, make_server: MakeServer) -> None:
     server = make_server(engine=False)
-    assert ssh(own_lab, server, "root", "command -v docker || echo none") == (0, "none")
+    assert ssh(lab, server, "root", "command -v docker || echo none") == (0, "none")
 
 
 def test_disks_and_host_key_outlive_a_power_cut(make_server: MakeServer) -> None:
@@ -186,9 +184,7 @@ def test_servers_reach_each_other_and_nothing_else(make_server: MakeServer) -> N
     assert "default" not in one.run(["ip", "route"]).stdout
 
 
-def test_closing_leaves_nothing_behind_even_after_a_killed_run(
-    own_lab: Lab, tmp_path: Path
-) -> None:
+def test_closing_leaves_nothing_behind_even_after_a_killed_run(lab: Lab, tmp_path: Path) -> None:
     """Another process starts a lab and is killed; closing the same prefix here removes it all."""
     code = (
         "import os, signal\n"
@@ -208,14 +204,14 @@ def test_closing_leaves_nothing_behind_even_after_a_killed_run(
     assert not [n for _i, n in socket.if_nameindex() if n.startswith("sctk")]
     assert not cgroups.group_names("sctk")
     assert not [pid for pid in processes if _running(pid)]
-    assert not (own_lab.home / "run" / "sctk").exists()
+    assert not (lab.home / "run" / "sctk").exists()
     assert Path("/proc/self/mountinfo").read_text() == mounts
 
 
-def test_two_labs_stand_side_by_side(own_lab: Lab, shared_server: Server) -> None:
+def test_two_labs_stand_side_by_side(lab: Lab, shared_server: Server) -> None:
     with Lab("sctm") as other:
         server = other.up().server("neighbour", engine=False)
-        assert other.operator_address != own_lab.operator_address
+        assert other.operator_address != lab.operator_address
         assert greets(server)
         assert greets(shared_server)
         with pytest.raises(LabError, match="sctm"):

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,7 +147,7 @@ class PrivateSshd:
             shutil.copy2(f"/etc/{file}", etc / file)
         for uid, user in ((64001, SUDOER), (64002, PLAIN_USER)):
             with (etc / "passwd").open("a") as passwd, (etc / "shadow").open("a") as shadow:
-                passwd.write(f"{user}:x:{uid}:65534::/nonexistent:/bin/sh\n")
+                passwd.write(f"{user}:x:{uid}:65534::/:/bin/sh\n")
                 shadow.write(f"{user}:*:19000:0:99999:7:::\n")
         (etc / "sudoers").write_text(f"root ALL=(ALL) ALL\n{SUDOER} ALL=(root) NOPASSWD: ALL\n")
         (etc / "sudoers").chmod(0o440)
@@ -176,10 +177,12 @@ def _children(pid: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *options: str) -> Iterator[PrivateSshd]:
+def running(*options: str) -> Iterator[PrivateSshd]:
+    """A server for a while. Not under pytest's folders: sshd reads keys as the user who logs in."""
     need_sshd()
-    server = PrivateSshd(folder, *options)
-    try:
-        yield server
-    finally:
-        server.stop()
+    with tempfile.TemporaryDirectory(prefix="sshd-") as folder:
+        server = PrivateSshd(Path(folder), *options)
+        try:
+            yield server
+        finally:
+            server.stop()

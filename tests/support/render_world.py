@@ -1,4 +1,4 @@
-"""A profile, plans and small catalogues to render, and a real Docker Compose to merge the result."""
+"""A profile, plans and small catalogues to render, and a real Compose to merge the result."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def plan_chosen(plan: Plan, file: Path) -> Result:
     usage = [
         (
             u.scope,
-            u.limit,
+            _limit(u.limit),
             f"{u.used:,.1f}",
             f"{u.available:,.1f}",
             f"{100 * u.used / u.available:.0f} %" if u.available else "-",
@@ -41,6 +41,20 @@ def plan_chosen(plan: Plan, file: Path) -> Result:
     parts.append(Table(_("Capacity"), columns, usage, frozenset({2, 3, 4})))
     parts.append(Line(_("Next: smartcity pack {region}").format(region=plan.region), "good"))
     return Result("plan", {"file": str(file), **_without_version(plan)}, parts)
+
+
+def _limit(name: str) -> str:
+    """A limit's name as people say it; a skill keeps its own."""
+    skill = name.removeprefix("staff:")
+    if skill != name:
+        return _("people: {skill}").format(skill=skill)
+    return {
+        "memory_mib": _("memory MiB"),
+        "memory_mib_installing": _("memory MiB while installing"),
+        "cpus": _("CPU"),
+        "disk_mib": _("disk MiB"),
+        "bandwidth_kbps": _("link kbit/s"),
+    }.get(name, name)
 
 
 def _without_version(plan: Plan) -> dict[str, object]:

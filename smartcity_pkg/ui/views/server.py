@@ -127,8 +127,11 @@ def _install_parts(reports: Sequence[InstallReport]) -> list[Part]:
         if not r.did_nothing:
             parts.append(_change(r.change, r.outage_s))
         if r.secrets:
-            made = _("secrets made on the server: {count}").format(count=len(r.secrets))
-            parts.append(Line(f"  {made}"))
+            made = _(
+                "{count} secrets were made on the server; root reads one there with:"
+                " cat /var/lib/smartcity/secrets/{first}"
+            ).format(count=len(r.secrets), first=r.secrets[0])
+            parts.append(Line(made))
     return parts
 
 

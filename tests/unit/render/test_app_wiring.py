@@ -44,7 +44,8 @@ def test_services_of_one_app_meet_before_they_meet_others(small: Small) -> None:
         name: {"default": {}, "smartcity-db": {}} for name in ("web", "worker")
     }
     second = yaml.safe_load(rendered.files["app-1/pair/compose.smartcity.yaml"])
-    assert second["networks"]["default"]["name"] == "app-pair" < "smartcity-db"
+    names = [network["name"] for network in second["networks"].values()]
+    assert names == sorted(names) == ["app-pair", "smartcity-db"]
 
 
 def test_of_several_services_the_one_called_like_the_app_answers(small: Small) -> None:
@@ -78,7 +79,9 @@ def test_a_service_may_not_take_the_name_of_a_provider(small: Small) -> None:
 def test_routes_to_several_services_are_refused(small: Small) -> None:
     small.app(
         "two",
-        spec={"routes": [ROUTE, {**ROUTE, "path": "/b/", "service": "api"}]},
+        spec={
+            "routes": [ROUTE, {**ROUTE, "path": "/b/", "service": "api", "health": "/b/healthz"}]
+        },
         services={"web": {}, "api": {}},
     )
     assert "api, web" in _refusal(small).message
@@ -103,6 +106,20 @@ def test_a_secret_that_a_provider_with_two_users_reads_is_refused(small: Small) 
     assert "“web_key” of db is read by several users: 0, 10001" in _refusal(small).message
 
 
+def test_a_providers_own_secret_may_not_be_called_like_a_shared_one(small: Small) -> None:
+    small.app(
+        "db",
+        spec={"secrets": {"web_key": {}}},
+        services={"db": {"secrets": ["web_key"]}},
+    )
+    small.app(
+        "web",
+        spec={"secrets": {"key": {"share_with": ["db"]}}, "requires": [{"app": "db"}]},
+        services={"front": {"secrets": ["key"]}},
+    )
+    assert "“web_key” is also the one that web shares with db" in _refusal(small).message
+
+
 def test_a_reader_of_secrets_needs_a_numeric_user(small: Small) -> None:
     services = {"web": {"user": "nobody", "secrets": ["key"]}}
     small.app("one", spec={"secrets": {"key": {}}}, services=services)
@@ -113,13 +130,6 @@ def test_a_secret_without_a_user_belongs_to_root(small: Small) -> None:
     small.app("one", spec={"secrets": {"key": {}}}, services={"web": {"secrets": ["key"]}})
     (app,) = small.render().apps
     assert [(s.source, s.path, s.uid) for s in app.secrets] == [("one/key", "one/key", 0)]
-
-
-def test_a_secret_is_not_shared_with_an_app_on_another_server(small: Small) -> None:
-    services = {"web": {"secrets": ["key"]}}
-    small.app("one", spec={"secrets": {"key": {"share_with": ["db"]}}}, services=services)
-    (app,) = small.render().apps
-    assert [s.path for s in app.secrets] == ["one/key"]
 
 
 BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
@@ -186,9 +196,7 @@ def test_awkward_values_reach_compose_as_they_are(
     )
     merged = compose.config(small.render(settings={"one": names}), tmp_path / "release")
     environment = merged["one"]["services"]["web"]["environment"]
-    assert {n: t.replace("$$", "$") for n, t in environment.items()} == {
-        n: t.replace("$$", "$") for n, t in names.items()
-    }
+    assert {n: t.replace("$$", "$") for n, t in environment.items()} == names
 
 
 def test_only_variables_that_the_compose_file_asks_for_are_taken_from_settings(

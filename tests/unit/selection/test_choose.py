@@ -1,4 +1,4 @@
-"""From catalogue and profile to a plan: what is chosen, what is refused, and the plan's promises."""
+"""From catalogue and profile to a plan: what is chosen and what is refused."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_every_chosen_app_has_its_reason() -> None:
     )
     why = {p.app: p.reason for p in chosen(REFERENCE, profile).apps}
     assert why == {
-        "gateway": "laksa, siap need it.",
-        "postgres": "laksa, siap, surat need it.",
+        "gateway": "Needed by laksa, siap.",
+        "postgres": "Needed by laksa, siap, surat.",
         "laksa": "The profile insists on it; it brings benefit 90.",
         "siap": "It brings benefit 40.",
         "surat": "It brings benefit 50 by the profile's priorities.",

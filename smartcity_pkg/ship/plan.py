@@ -1,0 +1,231 @@
+"""What of a bundle must travel to one server: a pure function of the bundle and the server's facts.
+
+Sending is left to `ship.transfer`. A layer is passed over where the store holds it, or the engine:
+
+- overlay2 and its kin find a layer by its ChainID (image-spec 1.1, config.md, "Layer ChainID"), so
+  the whole beginning of some image there must be equal; the same layer on another parent travels.
+- containerd's store finds content by digest, and holds pulled layers compressed: only an image that
+  is there as a whole, under our unique reference, spares its layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from smartcity_pkg.bundle.contents import Blob, BundleContents, PackedLayer
+from smartcity_pkg.catalogue.release import ReleaseImage
+from smartcity_pkg.core.errors import DiskFullError, UntrustedBundleError
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.units import MIB, bytes_text
+from smartcity_pkg.engines.inspection import absent_layers
+from smartcity_pkg.hosts.facts import FileSystem, ServerFacts
+from smartcity_pkg.hosts.store import Encoding
+
+# Documents up to this size travel together in one round trip; larger ones can resume.
+SMALL_BYTES = 256 << 10
+MARGIN_BYTES = 64 * MIB
+
+Where = Literal["store", "engine", "wire"]
+
+
+@dataclass(frozen=True)
+class PlannedBlob:
+    """One layer (or large document): where the server gets it from.
+
+    `content` is the digest of the bytes as the store keeps them, `size_bytes` their number;
+    `source` names the bundle's blob. On the wire go `wire_bytes` in `encoding`; for gzip, which is
+    made on the way, they are an estimate, and `wire_digest` is None.
+    """
+
+    content: str
+    size_bytes: int
+    source: str
+    where: Where
+    encoding: Encoding
+    wire_bytes: int
+    wire_digest: str | None
+    is_layer: bool = True
+
+    @property
+    def part(self) -> str:
+        """The key of the partial file: bytes of different encodings never mix."""
+        return self.wire_digest or f"{self.content}.gz"
+
+
+@dataclass(frozen=True)
+class TransferPlan:
+    """What travels to one server, and what does not need to."""
+
+    server: str
+    blobs: tuple[PlannedBlob, ...]
+    small: tuple[Blob, ...]
+    small_present_bytes: int
+    offered: bool
+
+    @property
+    def to_send(self) -> tuple[PlannedBlob, ...]:
+        """The blobs that travel, in order."""
+        return tuple(b for b in self.blobs if b.where == "wire")
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of content on the wire (commands and SSH itself come on top)."""
+        return sum(b.wire_bytes for b in self.to_send) + sum(b.size_bytes for b in self.small)
+
+    @property
+    def saved_bytes(self) -> int:
+        """Bytes that the whole release would have taken besides."""
+        spared = sum(b.wire_bytes for b in self.blobs if b.where != "wire")
+        return spared + self.small_present_bytes
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the store already holds everything."""
+        return self.offered and not self.to_send and not self.small
+
+
+def plan_transfer(
+    contents: BundleContents,
+    server: str,
+    facts: ServerFacts,
+    *,
+    trust_engine: bool = True,
+) -> TransferPlan:
+    """Decide for every blob that `server` needs of the release.
+
+    `trust_engine=False` sends layers even if the engine has them (where it is in doubt). Raises
+    DiskFullError where the server's disks cannot take the result, and UntrustedBundleError where
+    the bundle lacks a layer of its release.
+    """
+    images = contents.release.images_on(server)
+    in_engine = _held_by_engine(images, facts) if trust_engine else frozenset()
+    blobs = [
+        _planned_layer(_packed(contents, diff_id), facts, in_engine)
+        for diff_id in dict.fromkeys(d for image in images for d in image.diff_ids)
+    ]
+    wanted = sorted({b.digest: b for b in contents.small_blobs}.values(), key=lambda b: b.digest)
+    blobs += [_planned_document(b, facts) for b in wanted if b.size_bytes > SMALL_BYTES]
+    small = [b for b in wanted if b.size_bytes <= SMALL_BYTES]
+    missing = tuple(b for b in small if facts.blobs.get(b.digest) != b.size_bytes)
+    plan = TransferPlan(
+        server=server,
+        blobs=tuple(blobs),
+        small=missing,
+        small_present_bytes=sum(b.size_bytes for b in small) - sum(b.size_bytes for b in missing),
+        offered=contents.release.name in facts.offers,
+    )
+    _check_room(plan, images, facts)
+    return plan
+
+
+def _packed(contents: BundleContents, diff_id: str) -> PackedLayer:
+    if diff_id not in contents.layers:
+        raise UntrustedBundleError(
+            _("the bundle lacks the layer {digest} of its release").format(digest=diff_id[:19]),
+            _("pack the release again, and verify it: smartcity verify BUNDLE"),
+        )
+    return contents.layers[diff_id]
+
+
+def _held_by_engine(images: Iterable[ReleaseImage], facts: ServerFacts) -> frozenset[str]:
+    """The layers that the engine holds for every image that needs them."""
+    held: set[str] = set()
+    lacking: set[str] = set()
+    chains = [image.diff_ids for image in facts.images]
+    in_containerd = facts.engine is not None and facts.engine.containerd_store
+    for image in images:
+        if in_containerd:
+            absent: tuple[str, ...] = () if _is_whole(image, facts) else image.diff_ids
+        else:
+            absent = absent_layers(image.diff_ids, (), chains)
+        lacking.update(absent)
+        held.update(image.diff_ids)
+    return frozenset(held - lacking)
+
+
+def _is_whole(image: ReleaseImage, facts: ServerFacts) -> bool:
+    wanted = _familiar(image.reference)
+    return any(
+        found.diff_ids == image.diff_ids and wanted in map(_familiar, found.tags)
+        for found in facts.images
+    )
+
+
+def _familiar(reference: str) -> str:
+    """A reference as the engine shows it: Docker Hub's own prefix is left out."""
+    return reference.removeprefix("docker.io/").removeprefix("library/")
+
+
+def _planned_layer(
+    packed: PackedLayer, facts: ServerFacts, in_engine: frozenset[str]
+) -> PlannedBlob:
+    where: Where = "wire"
+    if facts.blobs.get(packed.diff_id) == packed.size_bytes:
+        where = "store"
+    elif packed.diff_id in in_engine:
+        where = "engine"
+    as_it_rests = "zstd" in facts.tools
+    return PlannedBlob(
+        content=packed.diff_id,
+        size_bytes=packed.size_bytes,
+        source=packed.blob.digest,
+        where=where,
+        encoding="zstd" if as_it_rests else "gzip",
+        wire_bytes=packed.blob.size_bytes if as_it_rests else packed.blob.size_bytes * 5 // 4,
+        wire_digest=packed.blob.digest if as_it_rests else None,
+    )
+
+
+def _planned_document(blob: Blob, facts: ServerFacts) -> PlannedBlob:
+    return PlannedBlob(
+        content=blob.digest,
+        size_bytes=blob.size_bytes,
+        source=blob.digest,
+        where="store" if facts.blobs.get(blob.digest) == blob.size_bytes else "wire",
+        encoding="none",
+        wire_bytes=blob.size_bytes,
+        wire_digest=blob.digest,
+        is_layer=False,
+    )
+
+
+def _check_room(plan: TransferPlan, images: Iterable[ReleaseImage], facts: ServerFacts) -> None:
+    """Refuse before anything is sent what the disks cannot take.
+
+    The store keeps each blob opened, and for a moment its encoded form too. `docker load` takes
+    twice an image's size for a moment (measured).
+    """
+    if not plan.to_send and not plan.small:
+        return
+    sending = {b.content: b for b in plan.to_send}
+    store_need = sum(b.size_bytes for b in plan.to_send) + sum(b.size_bytes for b in plan.small)
+    store_need += max((b.wire_bytes for b in sending.values()), default=0)
+    loads = [
+        {layer.diff_id: layer.size_bytes for layer in image.layers if layer.diff_id in sending}
+        for image in images
+    ]
+    engine_need = sum({d: size for load in loads for d, size in load.items()}.values())
+    engine_need += max((sum(load.values()) for load in loads), default=0)
+    store, engine = facts.store_disk, facts.engine_disk
+    if engine is None or engine.device == store.device:
+        _demand(plan.server, _("the store and Docker"), store, store_need + engine_need)
+    else:
+        _demand(plan.server, _("the store"), store, store_need)
+        _demand(plan.server, "Docker", engine, engine_need)
+
+
+def _demand(server: str, what: str, disk: FileSystem, need_bytes: int) -> None:
+    need_bytes += MARGIN_BYTES
+    if disk.free_bytes >= need_bytes:
+        return
+    raise DiskFullError(
+        _("{server}: the disk of {what} has {free} free, {need} are needed").format(
+            server=server,
+            what=what,
+            free=bytes_text(disk.free_bytes),
+            need=bytes_text(need_bytes),
+        ),
+        _("nothing was sent; make room there (docker image prune, old logs), then ship again"),
+    )

@@ -1,0 +1,294 @@
+"""The contract of `Engine`, run on every implementation: see the docstring of engines/engine.py.
+
+A test module subclasses `EngineContract` and gives the fixture `rig`: an engine that is its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+import yaml
+from install_world import Image, image, tar_of
+
+from smartcity_pkg.catalogue.app import Hook
+from smartcity_pkg.core import digest
+from smartcity_pkg.core.errors import EngineError
+from smartcity_pkg.engines.engine import ContainerState, Engine, Project
+from smartcity_pkg.hosts.host import Host, script
+from smartcity_pkg.hosts.store import StorePaths
+from smartcity_pkg.lab.server import Server
+
+NETWORK = "smartcity-uji"
+HEALTHY = {"test": ["CMD", "true"], "interval": "1s", "retries": 2}
+
+
+@dataclass
+class Rig:
+    """A server with an engine, and what the tests put on it."""
+
+    server: Server
+    host: Host
+    engine: Engine
+    base: bytes
+    store: StorePaths
+
+    def put(self, *contents: bytes) -> None:
+        """Contents into the store, under their digests."""
+        for content in contents:
+            path = str(self.store.blob(digest.of_bytes(content)))
+            self.host.run(script('mkdir -p "${1%/*}"; cat > "$1"', path), stdin=content)
+
+    def image(self, name: str = "uji/app:1") -> Image:
+        """An image whose upper layer is new; its content is not in the store yet."""
+        return image(name, (self.base, tar_of({"etc/which": f"{name} {time.time_ns()}"})))
+
+    def loaded(self, name: str = "uji/app:1") -> Image:
+        """An image that the engine has."""
+        made = self.image(name)
+        self.put(*made.layers)
+        self.engine.load(made.described, made.config)
+        return made
+
+    def project(self, name: str, made: Image, **service: object) -> Project:
+        """An app of one service `web` on the server's disk."""
+        folder = f"/var/lib/smartcity/releases/1-a/s1/{name}"
+        reference = made.described.reference
+        own = {"services": {"web": {"image": "uji/app:1", "volumes": ["data:/data"], **service}},
+               "volumes": {"data": {}}}  # fmt: skip
+        second = {
+            "services": {"web": {"image": reference, "pull_policy": "never",
+                                 "networks": ["default", NETWORK]}},
+            "networks": {NETWORK: {"external": True}},
+        }  # fmt: skip
+        put = script('mkdir -p "$1"; cat > "$1/$2"', folder, "compose.yaml")
+        self.host.run(put, stdin=yaml.safe_dump(own).encode())
+        put = script('cat > "$1/$2"', folder, "compose.smartcity.yaml")
+        self.host.run(put, stdin=yaml.safe_dump(second).encode())
+        self.host.run(script('echo "WHICH=$2" > "$1/.env"', folder, name))
+        return Project(
+            name=f"smartcity-{name}",
+            directory=folder,
+            files=(f"{folder}/compose.yaml", f"{folder}/compose.smartcity.yaml"),
+            env_file=f"{folder}/.env",
+            networks=(NETWORK,),
+        )
+
+    def docker(self, *words: str) -> str:
+        """What `docker` on the server says."""
+        return self.server.run(["docker", *words]).stdout
+
+    def references(self) -> set[str]:
+        """All image names of the engine."""
+        return set(self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split())
+
+
+def until(look: Callable[[], bool], what: str, timeout_s: float = 20) -> None:
+    """Poll until `look` is true."""
+    deadline = time.monotonic() + timeout_s
+    while not look():
+        assert time.monotonic() < deadline, what
+
+
+@pytest.mark.lab
+class EngineContract:
+    @pytest.fixture(autouse=True)
+    def _clean(self, rig: Rig) -> Iterator[None]:
+        yield
+        rig.engine.purge([f"smartcity-{n}" for n in ("satu", "dua")])
+        rig.engine.remove_networks([NETWORK])
+
+    def one(self, rig: Rig, project: Project) -> ContainerState:
+        [state] = rig.engine.states([project.name])
+        return state
+
+    # -- facts --------------------------------------------------------------------------------
+
+    def test_the_engine_says_what_it_is(self, rig: Rig) -> None:
+        facts = rig.engine.check()
+        assert int(facts.version.split(".")[0]) >= 20
+        assert int(facts.compose_version.lstrip("v").split(".")[0]) >= 2
+        assert facts.root_dir == "/var/lib/docker"
+
+    # -- images -------------------------------------------------------------------------------
+
+    def test_a_loaded_image_is_there_under_its_pinned_name_only(self, rig: Rig) -> None:
+        made = rig.image()
+        assert not rig.engine.has_image(made.described)
+        rig.put(*made.layers)
+        before = rig.references()
+        rig.engine.load(made.described, made.config)
+        assert rig.engine.has_image(made.described)
+        assert rig.references() - before == {made.described.reference}
+
+    def test_loading_twice_is_loading_once(self, rig: Rig) -> None:
+        made = rig.loaded()
+        rig.engine.load(made.described, made.config, doubt=True)
+        assert rig.engine.has_image(made.described)
+
+    def test_layers_that_the_engine_has_need_not_be_in_the_store(self, rig: Rig) -> None:
+        first = rig.loaded("uji/app:1")
+        rig.host.run(("rm", "-rf", str(rig.store.blobs)))
+        second = rig.image("uji/app:2")
+        rig.put(second.layers[1])
+        rig.engine.load(second.described, second.config)
+        assert rig.engine.has_image(first.described)
+        assert rig.engine.has_image(second.described)
+        assert "app:2" in rig.docker("run", "--rm", second.described.reference, "cat", "/etc/which")
+
+    def test_a_missing_layer_is_refused_and_leaves_nothing(self, rig: Rig) -> None:
+        made = rig.image()
+        alone = replace(made, layers=(tar_of({"odd": str(time.time_ns())}), *made.layers[1:]))
+        alone = image(alone.source, alone.layers)
+        rig.put(alone.layers[1])
+        before = rig.references()
+        with pytest.raises(EngineError) as refused:
+            rig.engine.load(alone.described, alone.config)
+        assert "smartcity ship" in refused.value.hint
+        assert rig.references() == before
+        assert not rig.engine.has_image(alone.described)
+
+    def test_a_corrupt_layer_never_gets_the_name(self, rig: Rig) -> None:
+        good, bad = rig.loaded(), rig.image()
+        rig.put(*bad.layers)
+        path = str(rig.store.blob(digest.of_bytes(bad.layers[1])))
+        other = tar_of({"etc/which": "forged"})
+        rig.host.run(script('cat > "$1"', path), stdin=other)
+        with pytest.raises(EngineError):
+            rig.engine.load(bad.described, bad.config)
+        assert bad.described.reference not in rig.references()
+        assert rig.engine.has_image(good.described)
+
+    def test_another_image_under_the_name_is_noticed(self, rig: Rig) -> None:
+        one, other = rig.loaded("uji/app:1"), rig.loaded("uji/app:2")
+        rig.docker("tag", other.described.reference, one.described.reference)
+        assert not rig.engine.has_image(one.described)
+
+    def test_removing_an_image_twice_is_fine(self, rig: Rig) -> None:
+        made = rig.loaded()
+        rig.engine.remove_image(made.described.reference)
+        rig.engine.remove_image(made.described.reference)
+        assert not rig.engine.has_image(made.described)
+
+    # -- apps ---------------------------------------------------------------------------------
+
+    def test_up_starts_the_app_and_says_where_it_came_from(self, rig: Rig) -> None:
+        made = rig.loaded()
+        project = rig.project("satu", made, healthcheck=HEALTHY)
+        rig.engine.up(project)
+        state = self.one(rig, project)
+        assert (state.service, state.image) == ("web", made.described.reference)
+        assert state.files == project.files
+        assert state.running
+        until(lambda: self.one(rig, project).health == "healthy", "healthy")
+
+    def test_up_makes_containers_anew(self, rig: Rig) -> None:
+        project = rig.project("satu", rig.loaded(), stop_grace_period="0s")
+        rig.engine.up(project)
+        before = self.one(rig, project).id
+        rig.engine.up(project)
+        assert self.one(rig, project).id != before
+
+    def test_up_never_fetches_an_image(self, rig: Rig) -> None:
+        project = rig.project("satu", rig.image())
+        with pytest.raises(EngineError) as refused:
+            rig.engine.up(project)
+        assert "smartcity-satu" in refused.value.message
+
+    def test_apps_meet_on_the_shared_network(self, rig: Rig) -> None:
+        made = rig.loaded()
+        for name in ("satu", "dua"):
+            rig.engine.up(rig.project(name, made, hostname=name))
+        [network] = yaml.safe_load(rig.docker("network", "inspect", NETWORK))
+        assert len(network["Containers"]) == 2
+
+    def test_a_hook_runs_once_and_leaves_no_container(self, rig: Rig) -> None:
+        project = rig.project("satu", rig.loaded())
+        rig.engine.run_hook(
+            project, Hook(service="web", command=("sh", "-c", "echo x >> /data/done"))
+        )
+        rig.engine.up(project)
+        container = self.one(rig, project).id
+        assert rig.docker("exec", container, "cat", "/data/done") == "x\n"
+        assert len(rig.engine.states([project.name])) == 1
+
+    def test_a_failed_hook_says_its_last_words(self, rig: Rig) -> None:
+        project = rig.project("satu", rig.loaded())
+        with pytest.raises(EngineError) as refused:
+            rig.engine.run_hook(
+                project, Hook(service="web", command=("sh", "-c", "echo 'no table x' >&2; exit 4"))
+            )
+        assert "no table x" in refused.value.message
+        assert rig.engine.states([project.name]) == ()
+
+    def test_a_hook_left_running_by_a_lost_client_is_ended_first(self, rig: Rig) -> None:
+        made = rig.loaded()
+        project = rig.project("satu", made)
+        labels = ("com.docker.compose.project=smartcity-satu", "com.docker.compose.oneoff=True")
+        left = rig.docker(
+            *("run", "--detach", "--label", labels[0], "--label", labels[1]),
+            *(made.described.reference, "sleep", "1000"),
+        ).strip()
+        assert rig.engine.states([project.name]) == (), "a hook's container is not the app's"
+        rig.engine.run_hook(project, Hook(service="web", command=("true",)))
+        assert left not in rig.docker("ps", "--all", "--quiet", "--no-trunc")
+
+    def test_a_crashing_container_shows_in_its_restart_count(self, rig: Rig) -> None:
+        project = rig.project("satu", rig.loaded(), command=["sh", "-c", "exit 3"],
+                              restart="always")  # fmt: skip
+        rig.engine.up(project)
+        until(lambda: self.one(rig, project).restart_count >= 2, "restarts are counted")
+
+    def test_an_unhealthy_container_says_what_its_check_said(self, rig: Rig) -> None:
+        check = {"test": ["CMD-SHELL", "echo tidak sehat; exit 1"], "interval": "1s", "retries": 1}
+        project = rig.project("satu", rig.loaded(), healthcheck=check)
+        rig.engine.up(project)
+        until(lambda: self.one(rig, project).health == "unhealthy", "unhealthy")
+        assert "tidak sehat" in self.one(rig, project).health_output
+
+    def test_the_last_lines_of_both_streams_are_the_log(self, rig: Rig) -> None:
+        command = "for i in 1 2 3; do echo out$i; echo err$i >&2; done; exec sleep 1000"
+        project = rig.project("satu", rig.loaded(), command=["sh", "-c", command])
+        rig.engine.up(project)
+        container = self.one(rig, project).id
+        until(lambda: "err3" in rig.engine.logs(container, 20), "the log")
+        assert set(rig.engine.logs(container, 20).split()) == {
+            *("out1", "out2", "out3", "err1", "err2", "err3"),
+        }
+        assert len(rig.engine.logs(container, 2).splitlines()) == 2
+
+    def test_stop_keeps_containers_and_down_keeps_data(self, rig: Rig) -> None:
+        project = rig.project("satu", rig.loaded(), stop_grace_period="0s")
+        rig.engine.up(project)
+        container = self.one(rig, project).id
+        rig.docker("exec", container, "touch", "/data/kept")
+        rig.engine.stop(project)
+        rig.engine.stop(project)
+        assert self.one(rig, project).status == "exited"
+        rig.engine.down(project)
+        rig.engine.down(project)
+        assert rig.engine.states([project.name]) == ()
+        rig.engine.up(project)
+        assert "kept" in rig.docker("exec", self.one(rig, project).id, "ls", "/data")
+
+    def test_purge_removes_data_of_its_own_projects_only(self, rig: Rig) -> None:
+        made = rig.loaded()
+        for name in ("satu", "dua"):
+            rig.engine.up(rig.project(name, made, stop_grace_period="0s"))
+        rig.engine.purge(["smartcity-satu"])
+        rig.engine.purge(["smartcity-satu"])
+        assert rig.docker("volume", "ls", "--quiet").split() == ["smartcity-dua_data"]
+        assert [s.project for s in rig.engine.states(["smartcity-satu", "smartcity-dua"])] == [
+            "smartcity-dua"
+        ]
+
+    def test_a_network_in_use_is_left_alone(self, rig: Rig) -> None:
+        rig.engine.up(rig.project("satu", rig.loaded()))
+        rig.engine.remove_networks([NETWORK])
+        assert NETWORK in rig.docker("network", "ls", "--format", "{{.Name}}")
+
+    def test_no_projects_have_no_containers(self, rig: Rig) -> None:
+        assert rig.engine.states([]) == ()
+        assert rig.engine.states(["smartcity-none"]) == ()

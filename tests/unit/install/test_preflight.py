@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from install_world import PORT, SERVER, Draft, World
+
+from smartcity_pkg.catalogue.release import Release
+from smartcity_pkg.core.errors import PreflightError
+from smartcity_pkg.hosts.facts import EngineFacts, EngineImage, FileSystem, ServerFacts
+from smartcity_pkg.install.preflight import Question, judge, require
+
+GB = 10**9
+ENGINE = EngineFacts(
+    version="26.1.5+dfsg1",
+    driver="overlay2",
+    containerd_store=False,
+    root_dir="/var/lib/docker",
+    swarm="inactive",
+    compose_version="2.26.1-4",
+)
+FACTS = ServerFacts(
+    clock_s=1000,
+    architecture="amd64",
+    cpus=2,
+    memory_bytes=4 * GB,
+    memory_available_bytes=3 * GB,
+    tools=frozenset({"tar", "sha256sum", "stat", "zstd"}),
+    store_disk=FileSystem(1, 100 * GB, 200 * GB),
+    docker_installed=True,
+    engine=ENGINE,
+    engine_disk=FileSystem(1, 100 * GB, 200 * GB),
+)
+
+
+def release(world: World, **changes: Any) -> Release:
+    return world.bundle(dataclasses.replace(Draft(), **changes))[1].release
+
+
+def question(world: World, **changes: Any) -> Question:
+    made = Question(server=SERVER, release=release(world), facts=FACTS, clock_s=1010)
+    return dataclasses.replace(made, **changes)
+
+
+def facts(**changes: Any) -> ServerFacts:
+    return dataclasses.replace(FACTS, **changes)
+
+
+def engine(**changes: Any) -> ServerFacts:
+    return facts(engine=dataclasses.replace(ENGINE, **changes))
+
+
+def test_a_good_server_passes_without_a_word(world: World) -> None:
+    assert judge(question(world)) == ()
+
+
+BAD = {
+    "other server": ({"server": "s9"}, "identity", ["s9", "s1"]),
+    "wrong processor": ({"facts": facts(architecture="arm64")}, "architecture", ["amd64", "arm64"]),
+    "old engine": ({"facts": engine(version="19.03.15")}, "engine", ["19.03.15", "20.10"]),
+    "old compose": ({"facts": engine(compose_version="1.29.2")}, "engine", ["1.29.2", "2.0"]),
+    "odd version": ({"facts": engine(version="dev")}, "engine", ["dev"]),
+    "no tar": ({"facts": facts(tools=frozenset({"sha256sum", "stat"}))}, "tools", ["tar"]),
+    "store full": ({"facts": facts(store_disk=FileSystem(1, 10**6, GB))}, "disk", ["1.0 MB"]),
+    "little memory": ({"facts": facts(memory_bytes=32 * 2**20)}, "memory", ["67.1 MB", "33.6 MB"]),
+    "port taken": ({"foreign_entrance": True}, "entrance", [str(PORT)]),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_server_that_cannot_carry_the_release_is_blocked(world: World, name: str) -> None:
+    changes, rule, numbers = BAD[name]
+    found = judge(question(world, **changes))
+    assert [(f.rule, f.level) for f in found] == [(rule, "block")]
+    assert all(number in found[0].text for number in numbers), found[0].text
+
+
+def test_dockers_disk_must_take_the_missing_images_twice(world: World) -> None:
+    made = release(world)
+    images = made.images_on(SERVER)
+    layers = {la.diff_id: la.size_bytes for i in images for la in i.layers}
+    need = 2 * sum(layers.values())
+
+    def verdict(free: int, held: tuple[str, ...] = ()) -> list[str]:
+        have = (EngineImage("sha256:x", held, ()),)
+        given = facts(engine_disk=FileSystem(2, free, GB), images=have)
+        return [f.rule for f in judge(question(world, facts=given, missing=images))]
+
+    assert verdict(need) == []
+    assert verdict(need - 1) == ["disk"]
+    assert verdict(0, tuple(layers)) == [], "layers that are there need no room"
+
+
+def test_an_upgrade_counts_only_what_comes_in_addition(world: World) -> None:
+    before = release(world, memory_mib=1000)
+    after = release(world, serial=2, memory_mib=1100)
+    tight = facts(memory_available_bytes=150 * 2**20)
+    assert judge(question(world, release=after, before=before, facts=tight)) == ()
+    [first] = judge(question(world, release=after, facts=tight))
+    assert (first.rule, first.level) == ("memory", "warn")
+
+
+def test_a_wrong_clock_is_only_a_warning(world: World) -> None:
+    [found] = judge(question(world, clock_s=1000 + 3600))
+    assert (found.rule, found.level) == ("clock", "warn")
+    assert "1 h 0 min" in found.text
+
+
+def test_another_regions_release_is_blocked(world: World) -> None:
+    other = release(world, region="32.16", serial=2)
+    [found] = judge(question(world, release=other, before=release(world)))
+    assert found.level == "block"
+    assert "32.16" in found.text
+    assert "32.15" in found.text
+
+
+def test_an_older_release_is_blocked_unless_asked_for(world: World) -> None:
+    older, newer = release(world), release(world, serial=2)
+    [found] = judge(question(world, release=older, before=newer))
+    assert (found.rule, found.level) == ("identity", "block")
+    assert judge(question(world, release=older, before=newer, allow_older=True)) == ()
+
+
+def test_all_blocks_are_listed_at_once_with_their_cures(world: World) -> None:
+    bad = facts(architecture="arm64", tools=frozenset())
+    findings = judge(question(world, facts=bad, clock_s=9999))
+    with pytest.raises(PreflightError) as refused:
+        require(SERVER, findings)
+    assert refused.value.message.count("\n- ") == 2
+    assert "arm64" in refused.value.message
+    assert "apt-get install" in refused.value.hint
+
+
+def test_warnings_alone_do_not_stop(world: World) -> None:
+    [text] = require(SERVER, judge(question(world, clock_s=9999)))
+    assert "clock" in text
+
+
+def test_a_real_machine_can_be_asked(world: World, place: Any, tmp_path: Path) -> None:
+    from smartcity_pkg.hosts.facts import gather
+
+    found = judge(question(world, facts=gather(place.host, place.store)))
+    assert {f.rule for f in found} <= {"clock", "memory", "disk", "architecture"}
