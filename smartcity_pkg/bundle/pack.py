@@ -7,8 +7,9 @@ images before there is a release, so resolving images comes first and apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ def resolve_images(
     Raises SmartCityError that names all references which the source lacks.
     """
     progress(Step(_("Looking up {count} images").format(count=len(set(references)))))
-    return source.resolve(sorted(set(references)), LayerCache(cache), progress)
+    with _using(cache):
+        return source.resolve(sorted(set(references)), LayerCache(cache), progress)
 
 
 def pack(request: PackRequest, progress: Progress = no_progress) -> Packed:
@@ -112,7 +114,7 @@ def _collect(request: PackRequest, progress: Progress) -> tuple[_Layers, dict[st
     """
     images = [request.images[reference] for reference in sorted(request.images)]
     diff_ids = sorted({d for image in images for d in image.diff_ids})
-    try:
+    with _using(request.cache):
         cache = LayerCache(request.cache)
         reused = sum(path is not None for path in _whole(cache, diff_ids).values())
         progress(
@@ -135,14 +137,21 @@ def _collect(request: PackRequest, progress: Progress) -> tuple[_Layers, dict[st
             if config is None:
                 raise _lost(image.config_digest)
             configs[image.config_digest] = config
+    return layers, configs, reused
+
+
+@contextmanager
+def _using(cache: Path) -> Iterator[None]:
+    """Tell a full or failing disk under the cache in our words."""
+    try:
+        yield
     except OSError as error:
         raise SmartCityError(
-            _("the cache {path} cannot be used: {why}").format(
-                path=request.cache, why=error.strerror or error
+            _("the images cannot be read into the cache {path}: {why}").format(
+                path=cache, why=error.strerror or error
             ),
-            _("Check the free space and the permissions."),
+            _("Check the free space and the permissions of that folder."),
         ) from error
-    return layers, configs, reused
 
 
 def _whole(cache: LayerCache, diff_ids: Sequence[str]) -> dict[str, Path | None]:

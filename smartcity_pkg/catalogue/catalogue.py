@@ -11,7 +11,7 @@ from pathlib import Path
 
 from smartcity_pkg.catalogue import compose
 from smartcity_pkg.catalogue.app import App
-from smartcity_pkg.catalogue.faults import closest
+from smartcity_pkg.catalogue.faults import by_place, closest
 from smartcity_pkg.catalogue.yamlfile import Document
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import InputError, Problem, UsageError
@@ -90,7 +90,7 @@ def load_catalogue(folder: Path) -> Catalogue:
         except InputError as error:
             problems += error.problems
     if not problems:
-        problems = compose.by_place(list(_faults_between(apps, documents)))
+        problems = by_place(list(_faults_between(apps, documents)))
     if problems:
         raise InputError(problems)
     return make_catalogue(apps.values(), shown)

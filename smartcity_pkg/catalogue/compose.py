@@ -11,6 +11,7 @@ from typing import Any
 
 from smartcity_pkg.catalogue import references, subset, yamlfile
 from smartcity_pkg.catalogue.app import App, AppSpec, Resources, Service
+from smartcity_pkg.catalogue.faults import by_place
 from smartcity_pkg.catalogue.yamlfile import Document, Path_
 from smartcity_pkg.core.errors import InputError, Problem
 from smartcity_pkg.core.i18n import _
@@ -20,12 +21,13 @@ FILE = "compose.yaml"
 EXTENSION = "x-smartcity"
 
 # docker/go-units, size.go, RAMInBytes: powers of 1,024, in any case, "i" and "b" may be left out.
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?) ?([kmgtp]?)i?b?", re.IGNORECASE)
 _EXPONENT = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 # distribution/reference: lower-case path, a tag of at most 128 characters.
 _IMAGE = re.compile(
     r"(?:[a-zA-Z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
 )
+_NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,15})?")
 _PORT_SPLIT = re.compile(r":(?![^{]*\})")
 
 
@@ -69,11 +71,6 @@ def read(folder: Path, shown: str) -> tuple[App, Document]:
         name=folder.name, spec=spec, services=services, compose_text=text, templates=templates
     )
     return app, document
-
-
-def by_place(problems: list[Problem]) -> list[Problem]:
-    """`problems` in the order in which a person meets them in the files."""
-    return sorted(problems, key=lambda p: (p.file, p.line, p.column))
 
 
 def size_bytes(text: str) -> int | None:
@@ -120,6 +117,8 @@ class _ServiceReader:
         fields = self._fields(at)
         self._check_runs_once(at)
         self._check_depends_on(at)
+        for key in ("cap_drop", "volumes"):
+            self._list((*at, key))
         limit = self._resources((*at, "deploy", "resources", "limits"))
         reservation = self._resources((*at, "deploy", "resources", "reservations"))
         for amount, most, key in (
@@ -155,14 +154,14 @@ class _ServiceReader:
                 )
             memory = (size or 0) / MIB
         if (value := fields.get("cpus")) is not None:
-            try:
-                cpus = float(value)
-            except (TypeError, ValueError):
+            if not _NUMBER.fullmatch(str(value)):
                 self._fault(
                     (*at, "cpus"),
                     _("“cpus” is no plain number (got: {got})").format(got=value),
                     _('write it like "0.50": selection counts with it'),
                 )
+            else:
+                cpus = float(value)
         return Resources(memory_mib=memory, cpus=cpus)
 
     def _image(self, at: Path_) -> str:

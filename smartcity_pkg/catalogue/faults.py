@@ -79,6 +79,11 @@ def closest(name: str, known: Iterable[str]) -> str:
     return _("did you mean “{name}”?").format(name=found[0]) if found else ""
 
 
+def by_place(problems: list[Problem]) -> list[Problem]:
+    """`problems` in the order in which a person meets them in the files."""
+    return sorted(problems, key=lambda p: (p.file, p.line, p.column))
+
+
 def of_yaml(error: yaml.YAMLError, text: str, name: str) -> Problem:
     """The problem that keeps `text` from being YAML."""
     if isinstance(error, yaml.MarkedYAMLError):

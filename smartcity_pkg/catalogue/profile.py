@@ -10,8 +10,7 @@ from pathlib import Path
 
 from smartcity_pkg.catalogue import regions, settings_schema, yamlfile
 from smartcity_pkg.catalogue.catalogue import Catalogue
-from smartcity_pkg.catalogue.compose import by_place
-from smartcity_pkg.catalogue.faults import closest
+from smartcity_pkg.catalogue.faults import by_place, closest
 from smartcity_pkg.catalogue.pemda import Pemda
 from smartcity_pkg.catalogue.yamlfile import Document, Path_
 from smartcity_pkg.core import digest

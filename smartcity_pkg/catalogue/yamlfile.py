@@ -1,16 +1,14 @@
 """YAML files that people write: read with a place for every value; what they mean is others' work.
 
 Bounds (bytes, depth, aliases, nodes) come before anything is built, because nested or aliased YAML
-can otherwise exhaust memory or the stack. Values are those of YAML 1.2's core schema, as Compose
-reads them: `on`, `yes`, `1:30`, `0812` and dates are text. A number stays a number, so that a code
-written without quotes is refused instead of silently becoming another one (12.10 is not 12.1).
+can otherwise exhaust memory or the stack. `on`, `1:30`, `0812` and dates are text (`scalars`). A
+number stays a number, so that a code written without quotes is refused instead of silently becoming
+another one (12.10 is not 12.1).
 `validate` checks a document against a model; the words for what is wrong are in `faults`.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from smartcity_pkg.catalogue import faults
+from smartcity_pkg.catalogue import faults, scalars
 from smartcity_pkg.core.errors import InputError, Problem
 from smartcity_pkg.core.i18n import _
 
@@ -27,44 +25,9 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
 MAX_ALIASES = 200
 MAX_NODES = 50_000
-MAX_DIGITS = 15
 
 Path_ = tuple[str | int, ...]
 ModelType = TypeVar("ModelType", bound=BaseModel)
-
-_TAG = "tag:yaml.org,2002:"
-_MERGE = _TAG + "merge"
-_KNOWN_TAGS = frozenset(_TAG + name for name in ("str", "null", "bool", "int", "float"))
-# YAML 1.2.2, 10.3.2 "Tag Resolution" of the core schema, without .inf and .nan, and without numbers
-# that begin with a needless 0: those are telephone numbers and codes.
-_PLAIN = (
-    (_MERGE, r"<<$", "<"),
-    (_TAG + "null", r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    (_TAG + "bool", r"(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    (_TAG + "int", r"(?:[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
-    (
-        _TAG + "float",
-        r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$",
-        "-+.0123456789",
-    ),
-)
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_Base):  # type: ignore[misc]  # the C loader where libyaml is there
-    yaml_implicit_resolvers: dict[Any, Any] = {}
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes text that this module's loader, or one of YAML 1.1, would take for something else."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-for _tag, _regexp, _first in _PLAIN:
-    _Loader.add_implicit_resolver(_tag, re.compile(_regexp), list(_first))
-    _Dumper.add_implicit_resolver(_tag, re.compile(_regexp), list(_first))
 
 
 @dataclass(frozen=True)
@@ -146,7 +109,7 @@ def parse(data: bytes, name: str) -> Document:
     text = decode(data, name)
     try:
         _check_bounds(text, name)
-        node = yaml.compose(text, Loader=_Loader)
+        node = yaml.compose(text, Loader=scalars.Loader)
     except yaml.YAMLError as error:
         raise InputError(faults.of_yaml(error, text, name)) from error
     document = Document(name, None)
@@ -157,7 +120,9 @@ def parse(data: bytes, name: str) -> Document:
 
 def dump(data: Any) -> str:
     """`data` (plain values, no cycles) as YAML text that `parse` reads back as the same data."""
-    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    text: str = yaml.dump(
+        data, Dumper=scalars.Dumper, sort_keys=False, allow_unicode=True, width=100
+    )
     return text
 
 
@@ -176,13 +141,13 @@ def validate(document: Document, model: type[ModelType], at: Path_ = ()) -> Mode
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise InputError(faults.of_model(error, document, at)) from error
+        raise InputError(faults.by_place(faults.of_model(error, document, at))) from error
 
 
 def _check_bounds(text: str, name: str) -> None:
     """Count depth, aliases and nodes on the event stream, which needs no recursion."""
     depth = aliases = 0
-    for nodes, event in enumerate(yaml.parse(text, Loader=_Loader)):
+    for nodes, event in enumerate(yaml.parse(text, Loader=scalars.Loader)):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -231,7 +196,7 @@ class _Builder:
 
     def _enter(self, node: yaml.Node) -> None:
         kind = "map" if isinstance(node, yaml.MappingNode) else "seq"
-        if node.tag != _TAG + kind:
+        if node.tag != scalars.TAG + kind:
             raise self._error(node, _("the tag “{tag}” is not allowed").format(tag=node.tag))
         if id(node) in self.open:
             raise self._error(node, _("an alias stands inside the value that it names"))
@@ -251,12 +216,12 @@ class _Builder:
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag not in {
-                _MERGE,
-                *_KNOWN_TAGS,
+                scalars.MERGE,
+                *scalars.KNOWN_TAGS,
             }:
                 raise self._error(key_node, _("a key must be plain text"))
             key = str(key_node.value)
-            if key_node.tag == _MERGE:
+            if key_node.tag == scalars.MERGE:
                 for source in self._merge_sources(value_node):
                     merged = {**self._merged_pairs(source), **merged}
             elif key in own:
@@ -287,20 +252,20 @@ class _Builder:
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         text = str(node.value)
-        if node.tag in (_TAG + "str", _MERGE):
+        if node.tag in (scalars.TAG + "str", scalars.MERGE):
             return text
-        if node.tag == _TAG + "null":
+        if node.tag == scalars.TAG + "null":
             return None
-        if node.tag not in _KNOWN_TAGS:
+        if node.tag not in scalars.KNOWN_TAGS:
             raise self._error(node, _("the tag “{tag}” is not allowed").format(tag=node.tag))
         try:
-            return _number_or_truth(node.tag.removeprefix(_TAG), text)
+            return scalars.number_or_truth(node.tag, text)
         except (ValueError, KeyError) as error:
             raise self._error(
                 node,
                 _("not a value that such a file can hold: {text}").format(text=text[:60]),
                 _("write text in quotes, numbers with at most {digits} digits").format(
-                    digits=MAX_DIGITS
+                    digits=scalars.MAX_DIGITS
                 ),
             ) from error
 
@@ -309,16 +274,6 @@ class _Builder:
         return InputError(
             Problem(message, self.document.file, mark.line + 1, mark.column + 1, hint)
         )
-
-
-def _number_or_truth(kind: str, text: str) -> int | float | bool:
-    """The bool, int or float that `text` says; ValueError or KeyError where it says none."""
-    if kind == "bool":
-        return {"true": True, "false": False}[text.lower()]
-    value = int(text, 0) if kind == "int" else float(text)
-    if not math.isfinite(value) or abs(value) >= 10**MAX_DIGITS:
-        raise ValueError(text)
-    return value
 
 
 def _written(node: yaml.Node) -> str:

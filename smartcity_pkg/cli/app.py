@@ -107,10 +107,11 @@ def _of_system(options: common.CommonOptions, error: OSError) -> int:
         common.discard_output()  # `smartcity --help | head -1`
         return SmartCityError.exit_code
     why = error.strerror or str(error)
+    file = error.filename2 or error.filename
     return _report(
         options,
         SmartCityError(
-            f"{error.filename}: {why}" if error.filename else why,
+            f"{file}: {why}" if file else why,
             _("check that the folder is there, that you may write to it, and the free space"),
         ),
     )

@@ -65,17 +65,11 @@ def select(
     ),
 ) -> None:
     """Choose apps and write the plan."""
-    from smartcity_pkg.catalogue.plan import load_plan, to_yaml
-    from smartcity_pkg.core import atomic
-    from smartcity_pkg.selection.choose import select as solve
+    from smartcity_pkg.cli.wiring import choose
     from smartcity_pkg.ui.views.plan import plan_chosen
 
     session = session_of(context)
-    profile = session.pemda(pemda)
-    before = load_plan(running) if running else None
-    plan = solve(session.catalogue, profile, today=day(date), running=before)
-    file = out or session.workspace.plan(profile.region)
-    atomic.write(file, to_yaml(plan).encode())
+    plan, file = choose(session, pemda, running, day(date), out)
     session.show(plan_chosen(plan, file))
 
 
@@ -111,7 +105,7 @@ def pack(
     plan: Path | None = _PLAN,
     images: str = _IMAGES,
     serial: int | None = typer.Option(
-        None, "--serial", min=1, help=_("Number of the release (default: the next).")
+        None, "--serial", metavar="N", min=1, help=_("Number of the release (default: the next).")
     ),
     key: Path | None = typer.Option(
         None, "--key", metavar="FILE", help=_("Signing key (default: keys/release.key).")

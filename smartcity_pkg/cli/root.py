@@ -52,7 +52,18 @@ class _Translated:
 
 
 class Command(_Translated, TyperCommand):
-    """A command whose help is in the person's language."""
+    """A command whose help and complaints are in the person's language."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """As typer does, but for its words about what is left over."""
+        ctx.allow_extra_args = True
+        left = super().parse_args(ctx, args)
+        if left and not ctx.resilient_parsing:
+            raise UsageError(
+                _("too many arguments: {words}").format(words=" ".join(left)),
+                _("see: {command} --help").format(command=ctx.command_path),
+            )
+        return left
 
 
 class Group(_Translated, TyperGroup):

@@ -81,7 +81,9 @@ class Workspace:
                 raise InputError(Problem(_("the file does not exist"), name))
             return path
         known = self.profiles()
-        found = [p for p in known if name.lower() in p.stem.lower()]
+        found = [p for p in known if name.lower() == p.stem.lower()] or [
+            p for p in known if name.lower() in p.stem.lower()
+        ]
         if len(found) != 1:
             problem = _("no profile matches “{name}”") if not found else _("“{name}” means several")
             raise UsageError(

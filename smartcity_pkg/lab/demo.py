@@ -87,9 +87,7 @@ class Demo:
         unbased.write_layout(self.catalogue, layout)
         self._smartcity("key", "new", "--no-password")
         self._timed("select", lambda: self._smartcity("select", self.region))
-        self._timed(
-            "pack", lambda: self._smartcity("pack", self.region, "--images", f"oci:{layout}")
-        )
+        self._timed("pack", lambda: self._smartcity("pack", self.region, "--images", "oci:images"))
         self._timed("verify", lambda: self._smartcity("verify", self.region))
         return self.report
 

@@ -98,14 +98,17 @@ def _silent(highspy: Any) -> Any:
 
 
 def _run(solver: Any) -> None:
-    """Run in a thread, because HiGHS does not notice Ctrl-C itself."""
+    """Run in a thread, because HiGHS does not notice Ctrl-C itself.
+
+    It may notice the request to stop late; the thread is a daemon and does not keep the process.
+    """
     solver.startSolve()
     try:
         while not solver.wait(0.2)[0]:
             pass
     except KeyboardInterrupt:
         solver.cancelSolve()
-        solver.wait()
+        solver.wait(1.0)
         raise
 
 

@@ -40,14 +40,7 @@ class Line:
     tone: str = "plain"
 
 
-@dataclass(frozen=True)
-class Raw:
-    """Text to print exactly as it is (a plan's YAML, a log)."""
-
-    text: str
-
-
-Part = Table | Facts | Line | Raw
+Part = Table | Facts | Line
 
 
 @dataclass(frozen=True)

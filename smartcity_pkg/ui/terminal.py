@@ -26,13 +26,21 @@ from smartcity_pkg.core.errors import SmartCityError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Event, Note, Step, Transfer
 from smartcity_pkg.core.units import bytes_text, seconds_text
-from smartcity_pkg.ui.presenter import Facts, Line, Part, Raw, Result, Table
+from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
 
 _PLAIN_EVERY_S = 5.0
 _PLAIN_WIDTH = 160
 _TONES = {"plain": "", "good": "green", "warn": "yellow", "bad": "bold red"}
 # ISO 6429's C0 and C1 controls, but for tab and line feed; DEL.
 _CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\t"), ord("\n")})
+
+
+class _Console(Console):
+    """rich ends the whole program where nobody reads its output; here the caller decides."""
+
+    def on_broken_pipe(self) -> None:
+        """Called while the error is handled."""
+        raise  # noqa: PLE0704
 
 
 class TerminalPresenter:
@@ -45,8 +53,8 @@ class TerminalPresenter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         wide = None if sys.stdout.isatty() else _PLAIN_WIDTH
         soft = not sys.stderr.isatty()
-        self.out = Console(file=sys.stdout, highlight=False, emoji=False, width=wide)
-        self.err = Console(file=sys.stderr, highlight=False, emoji=False, soft_wrap=soft)
+        self.out = _Console(file=sys.stdout, highlight=False, emoji=False, width=wide)
+        self.err = _Console(file=sys.stderr, highlight=False, emoji=False, soft_wrap=soft)
         self._clock = clock
         self._lock = threading.Lock()
         self._bars: Progress | None = None
@@ -111,13 +119,9 @@ class TerminalPresenter:
 
     def _part(self, part: Part) -> None:
         if isinstance(part, Table):
-            table = RichTable(
-                title=_shown(part.title) or None,
-                title_justify="left",
-                title_style="bold",
-                box=box.SIMPLE_HEAD,
-                padding=(0, 1, 0, 0),
-            )
+            if part.title:
+                self.out.print(f"[bold]{_shown(part.title)}[/]")
+            table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
             for index, column in enumerate(part.columns):
                 right = index in part.numeric
                 table.add_column(
@@ -137,8 +141,6 @@ class TerminalPresenter:
             style = _TONES[part.tone]
             text = _shown(part.text)
             self.out.print(f"[{style}]{text}[/]" if style else text)
-        elif isinstance(part, Raw):
-            self.out.file.write(part.text)
 
 
 class _PlainTransfer:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import pytest
 import yaml
@@ -32,8 +32,8 @@ class Rig:
     server: Server
     host: Host
     engine: Engine
-    base: bytes
-    store: StorePaths
+    base: bytes = field(repr=False)
+    store: StorePaths = field(default_factory=StorePaths)
 
     def put(self, *contents: bytes) -> None:
         """Contents into the store, under their digests."""
@@ -139,9 +139,8 @@ class EngineContract:
         assert "app:2" in rig.docker("run", "--rm", second.described.reference, "cat", "/etc/which")
 
     def test_a_missing_layer_is_refused_and_leaves_nothing(self, rig: Rig) -> None:
-        made = rig.image()
-        alone = replace(made, layers=(tar_of({"odd": str(time.time_ns())}), *made.layers[1:]))
-        alone = image(alone.source, alone.layers)
+        unknown_base = tar_of({"odd": str(time.time_ns())})
+        alone = image("uji/app:1", (unknown_base, rig.image().layers[1]))
         rig.put(alone.layers[1])
         before = rig.references()
         with pytest.raises(EngineError) as refused:
@@ -249,7 +248,7 @@ class EngineContract:
         assert "tidak sehat" in self.one(rig, project).health_output
 
     def test_the_last_lines_of_both_streams_are_the_log(self, rig: Rig) -> None:
-        command = "for i in 1 2 3; do echo out$i; echo err$i >&2; done; exec sleep 1000"
+        command = "for i in 1 2 3; do echo out$$i; echo err$$i >&2; done; exec sleep 1000"
         project = rig.project("satu", rig.loaded(), command=["sh", "-c", command])
         rig.engine.up(project)
         container = self.one(rig, project).id

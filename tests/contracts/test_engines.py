@@ -27,14 +27,15 @@ def rig_on(lab: Lab, server: Server) -> Iterator[Rig]:
     host = connect(address, name=server.name)
     store = StorePaths()
     base = base_layer(busybox_of(lab.root_fs.ssh))
-    yield Rig(server, host, ComposeEngine(host, store), base, store)
+    yield Rig(server, host, ComposeEngine(host, store), base)
     host.close()
     server.remove()
 
 
 class TestComposeOnOverlay2(EngineContract):
     @pytest.fixture(scope="class")
-    def rig(self, lab: Lab) -> Iterator[Rig]:
+    @classmethod
+    def rig(cls, lab: Lab) -> Iterator[Rig]:
         yield from rig_on(lab, lab.server("overlay2"))
 
     def test_the_store_is_overlay2(self, rig: Rig) -> None:
@@ -43,7 +44,8 @@ class TestComposeOnOverlay2(EngineContract):
 
 class TestComposeOnContainerdStore(EngineContract):
     @pytest.fixture(scope="class")
-    def rig(self, lab: Lab) -> Iterator[Rig]:
+    @classmethod
+    def rig(cls, lab: Lab) -> Iterator[Rig]:
         server = lab.server("containerd")
         server.stop_engine()
         folder = server.path("/etc/docker")

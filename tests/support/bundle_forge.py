@@ -7,10 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from smartcity_pkg.bundle import oci, ustar
 from smartcity_pkg.bundle.keys import SigningKey
 from smartcity_pkg.bundle.sign import sign_root, signature_blobs
+from smartcity_pkg.bundle.trust import TrustedKeys
+from smartcity_pkg.bundle.verify import verify
 from smartcity_pkg.core import digest
+from smartcity_pkg.core.errors import UntrustedBundleError
 
 Files = dict[str, bytes]
 
@@ -87,6 +92,14 @@ def edited(data: bytes, change: Callable[[Any], None]) -> bytes:
     value = json.loads(data)
     change(value)
     return digest.canonical_json(value)
+
+
+def refused(path: Path, trusted: TrustedKeys, match: str | None = None) -> None:
+    """Verifying `path` must fail as an untrusted bundle, with a hint; `match` is in the message."""
+    with pytest.raises(UntrustedBundleError, match=match) as caught:
+        verify(path, trusted)
+    assert caught.value.exit_code == 10
+    assert caught.value.hint
 
 
 def _adapted(data: bytes, old: str, new: str, size_bytes: int) -> bytes:

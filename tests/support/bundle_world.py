@@ -100,7 +100,8 @@ def add_to_tar(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 def write_old_archive(path: Path, images: Images) -> Path:
     """What `docker save` of an engine 20.10 writes: ID/layer.tar, shared layers as symlinks."""
     with tarfile.open(path, "w") as tar:
-        entries, places = [], {}
+        entries = []
+        places: dict[bytes, str] = {}
         for reference, layers in images.items():
             config = config_of(layers)
             named = []
@@ -127,7 +128,8 @@ def write_old_archive(path: Path, images: Images) -> Path:
 
 def write_new_archive(path: Path, images: Images, encode: Callable[[bytes], bytes] = bytes) -> Path:
     """What `docker save` of an engine 25 or newer writes: an OCI layout and manifest.json."""
-    entries, manifests, blobs = [], [], {}
+    entries, manifests = [], []
+    blobs: dict[str, bytes] = {}
     for reference, layers in images.items():
         config, stored = config_of(layers), [encode(x) for x in layers]
         manifest = oci.manifest_json(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,6 +94,19 @@ class TarFiles:
         return name in self._members
 
 
+@dataclass(frozen=True)
+class _Bar:
+    """How far compressing is: bytes as they rest in the source, `before` of them done already."""
+
+    progress: Progress
+    before: int
+    total: int
+
+    def show(self, done: int) -> None:
+        text = _("Compressing layers")
+        self.progress(Transfer("compress", text, self.before + done, self.total))
+
+
 class StoredSource:
     """An `ImageSource` over files."""
 
@@ -113,7 +127,7 @@ class StoredSource:
     def fetch(self, images: Sequence[SourceImage], cache: LayerCache, progress: Progress) -> None:
         """See `ImageSource`."""
         wanted, _configs = missing(images, cache)
-        done = 0
+        places: dict[str, str] = {}
         for image in images:
             found, config, stored = self._resolved(image.reference)
             if found != image:
@@ -124,25 +138,23 @@ class StoredSource:
                     ),
                 )
             cache.add_config(config)
-            for name, diff_id in zip(stored.layers, image.diff_ids, strict=True):
-                if diff_id in wanted:
-                    done = self._add(name, diff_id, cache, progress, done)
-                    wanted.discard(diff_id)
-        progress(Transfer("compress", _("Compressing layers"), done, done))
+            places |= zip(image.diff_ids, stored.layers, strict=True)
+        total = sum(self._size(places[diff_id]) for diff_id in wanted)
+        done = 0
+        for diff_id in sorted(wanted):
+            done += self._add(places[diff_id], diff_id, cache, _Bar(progress, done, total))
 
-    def _add(
-        self, name: str, diff_id: str, cache: LayerCache, progress: Progress, before: int
-    ) -> int:
-        count = before
+    def _size(self, name: str) -> int:
+        with self._files.open(name) as stream:
+            return stream.seek(0, os.SEEK_END)
 
-        def read(size_bytes: int) -> None:
-            nonlocal count
-            count += size_bytes
-            progress(Transfer("compress", _("Compressing layers"), count, 0))
-
+    def _add(self, name: str, diff_id: str, cache: LayerCache, bar: _Bar) -> int:
+        """Compress one layer into the cache; gives its size as it rests here."""
         try:
             with self._files.open(name) as stream:
-                added = cache.add(compression.raw_chunks(stream), diff_id.__eq__, read)
+                chunks = compression.raw_chunks(stream)
+                added = cache.add(chunks, diff_id.__eq__, lambda _size: bar.show(stream.tell()))
+                size_bytes = stream.seek(0, os.SEEK_END)
         except compression.CorruptLayerError as error:
             raise bad_source(
                 self._files.path, _("{name} is damaged: {why}").format(name=name, why=error)
@@ -154,7 +166,8 @@ class StoredSource:
                     name=name, layer=diff_id[:19]
                 ),
             )
-        return count
+        bar.show(size_bytes)
+        return size_bytes
 
     def _stored(self, reference: str) -> StoredImage | None:
         wanted = familiar(reference)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bundle_forge import Files, read_folder
 from bundle_world import Keys, layer, make_keys, packed, write_layout
 
 from smartcity_pkg.bundle.sources.layout import layout_source
@@ -36,3 +37,14 @@ def bundles(keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
         made[form] = root / name
         packed(source, list(IMAGES), keys, made[form], cache=root / "cache")
     return made
+
+
+@pytest.fixture(scope="session")
+def sound(bundles: dict[str, Path]) -> Files:
+    """The files of a good bundle."""
+    return read_folder(bundles["directory"])
+
+
+@pytest.fixture(scope="session")
+def tar_bytes(bundles: dict[str, Path]) -> bytes:
+    return bundles["tar"].read_bytes()

@@ -119,7 +119,7 @@ def test_same_inputs_give_the_same_bytes_anywhere(
     from bundle_world import make_keys
 
     make_keys(tmp_path)
-    outputs = []
+    outputs: list[dict[str, tuple[int, bytes]]] = []
     for umask, zone, encode in (("022", "Asia/Jakarta", bytes), ("077", "America/Lima", zstd)):
         folder = tmp_path / zone.replace("/", "-")
         order = list(images) if umask == "022" else list(reversed(images))
@@ -255,6 +255,17 @@ def test_a_killed_pack_leaves_no_half_bundle(
     assert list((tmp_path / "out").iterdir()) == []
     pack(request)
     verify(tmp_path / "out" / name, keys.trusted)
+
+
+def test_a_cache_or_output_that_cannot_be_written_is_said(
+    keys: Keys, images: dict[str, list[bytes]], tmp_path: Path
+) -> None:
+    source = layout_source(write_layout(tmp_path / "source", images))
+    (tmp_path / "file").write_text("x")
+    for cache, output in (("file", "out.tar"), ("file/x", "out.tar"), ("cache", "file/out.tar")):
+        with pytest.raises(SmartCityError, match="file") as caught:
+            packed(source, list(images), keys, tmp_path / output, cache=tmp_path / cache)
+        assert caught.value.hint
 
 
 def test_an_app_that_names_another_build_of_its_image_is_refused(

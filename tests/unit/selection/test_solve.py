@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -192,3 +195,31 @@ def test_no_time_and_must_haves_is_undecided_not_impossible() -> None:
     total = sum(c.needs[limits.MEMORY] for c in candidates.values())
     with pytest.raises(UndecidedError):
         best(question_of(candidates, total // 2 + 1, total // 2 + 1), Effort(time_limit_s=0))
+
+
+def test_ctrl_c_stops_a_long_solve_within_seconds() -> None:
+    code = (
+        "import random, selection_oracle as oracle\n"
+        "from smartcity_pkg.selection.highs import Effort\n"
+        "from smartcity_pkg.selection.solve import best\n"
+        "q = oracle.random_question(random.Random(5), apps=120, servers=4, musts=0)\n"
+        "print('begins', flush=True)\n"
+        "best(q, Effort(time_limit_s=300))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PYTHONPATH": ":".join(p for p in sys.path if p)},
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begins\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=1)  # it is at work
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert b"KeyboardInterrupt" in err
+    assert out == b""

@@ -1,0 +1,127 @@
+"""A real server under installation, seen from three sides; and a link that can be lost."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from install_world import PORT, SERVER, Draft, World
+
+from smartcity_pkg.core.errors import UnreachableError
+from smartcity_pkg.core.progress import Event, Note, Step
+from smartcity_pkg.hosts.host import Completed, Host
+from smartcity_pkg.install.outcome import InstallOptions, InstallReport, RollbackReport
+from smartcity_pkg.install.rollback import rollback
+from smartcity_pkg.install.run import install
+from smartcity_pkg.install.status import ServerStatus, status
+from smartcity_pkg.install.uninstall import UninstallReport, uninstall
+from smartcity_pkg.lab.server import Server
+
+OPTIONS = InstallOptions(health_s=30, settle_s=3, route_s=5)
+
+
+@dataclass
+class Site:
+    """A pemda's server, seen from three sides: the product, the citizen, the test's back door."""
+
+    server: Server
+    host: Host
+    world: World
+    events: list[Event] = field(default_factory=list)
+
+    # -- the product --------------------------------------------------------------------------
+
+    def install(self, draft: Draft, *, host: Host | None = None, older: bool = False,
+                watch: Callable[[Event], None] | None = None) -> InstallReport:  # fmt: skip
+        """Install a release that was shipped."""
+        self.events.clear()
+        return install(
+            host or self.host,
+            SERVER,
+            trusted=self.world.trusted,
+            release_name=self.world.bundle(draft)[1].release.name,
+            progress=watch or self.events.append,
+            options=InstallOptions(
+                OPTIONS.health_s, OPTIONS.settle_s, OPTIONS.route_s, allow_older=older
+            ),
+        )
+
+    def deploy(self, draft: Draft, *, older: bool = False) -> InstallReport:
+        """Ship by hand, then install."""
+        self.world.ship(self.host, draft)
+        return self.install(draft, older=older)
+
+    def rollback(self) -> RollbackReport:
+        """Go back."""
+        return rollback(self.host, SERVER, options=OPTIONS)
+
+    def uninstall(self, *, purge_data: bool = False) -> UninstallReport:
+        """Take the apps away."""
+        return uninstall(self.host, SERVER, purge_data=purge_data, options=OPTIONS)
+
+    def status(self) -> ServerStatus:
+        """What the product sees."""
+        return status(self.host, SERVER)
+
+    def name(self, draft: Draft) -> str:
+        """A release's name."""
+        return self.world.bundle(draft)[1].release.name
+
+    # -- the citizen ---------------------------------------------------------------------------
+
+    def page(self) -> str:
+        """What the entrance shows; "" if nobody answers."""
+        try:
+            url = f"http://{self.server.address}:{PORT}/lapor/sehat"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return str(answer.read().decode().strip())
+        except (urllib.error.URLError, OSError):
+            return ""
+
+    # -- the back door --------------------------------------------------------------------------
+
+    def sh(self, text: str) -> str:
+        """What a shell on the server says; it must succeed."""
+        done = self.server.run(["sh", "-euc", text])
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def containers(self) -> dict[str, str]:
+        """The ID of each app's running container."""
+        listed = self.sh("docker ps --format '{{.Names}} {{.ID}}'").splitlines()
+        pairs = [line.split() for line in listed]
+        return {name.split("-")[1]: found for name, found in pairs}
+
+    def told(self) -> str:
+        """All progress of the last installation as text."""
+        return "\n".join(e.text for e in self.events if isinstance(e, Step | Note))
+
+
+class CutAfter:
+    """A host whose link is lost after so many commands, for good: the command itself still runs."""
+
+    def __init__(self, host: Host, commands: int) -> None:
+        self._host = host
+        self.left = commands
+
+    @property
+    def name(self) -> str:
+        return self._host.name
+
+    def run(self, argv: Sequence[str], **options: object) -> Completed:
+        if self.left > 0:
+            self.left -= 1
+            if self.left:
+                return self._host.run(argv, **options)  # type: ignore[arg-type]
+            self._host.run(argv, **{**options, "check": False})  # type: ignore[arg-type]
+        raise UnreachableError("cut")
+
+    def connect(self, address: str, port: int, timeout_s: float = 10.0) -> object:
+        if self.left > 0:
+            return self._host.connect(address, port, timeout_s)
+        raise UnreachableError("cut")
+
+    def close(self) -> None:
+        self._host.close()
