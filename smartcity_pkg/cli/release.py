@@ -65,7 +65,7 @@ def select(
     ),
 ) -> None:
     """Choose apps and write the plan."""
-    from smartcity_pkg.cli.wiring import choose
+    from smartcity_pkg.cli.wiring.release import choose
     from smartcity_pkg.ui.views.plan import plan_chosen
 
     session = session_of(context)
@@ -84,7 +84,7 @@ def render(
     date: str | None = _DATE,
 ) -> None:
     """Write the rendered files to a folder."""
-    from smartcity_pkg.cli.wiring import render_to
+    from smartcity_pkg.cli.wiring.release import render_to
     from smartcity_pkg.ui.views.bundle import rendered_files
 
     session = session_of(context)
@@ -113,7 +113,7 @@ def pack(
     date: str | None = _DATE,
 ) -> None:
     """Pack and sign a release."""
-    from smartcity_pkg.cli.wiring import pack_release
+    from smartcity_pkg.cli.wiring.release import pack_release
     from smartcity_pkg.ui.views.bundle import packed
 
     session = session_of(context)
@@ -134,7 +134,7 @@ def inspect(context: typer.Context, bundle: str = _BUNDLE) -> None:
 def verify(context: typer.Context, bundle: str = _BUNDLE, key: Path | None = _TRUST) -> None:
     """Verify a bundle; exit code 10 if anything is wrong."""
     from smartcity_pkg.bundle.verify import verify as check
-    from smartcity_pkg.cli.wiring import trusted_keys
+    from smartcity_pkg.cli.wiring.keys import trusted_keys
     from smartcity_pkg.ui.views.bundle import verified
 
     session = session_of(context)
@@ -155,7 +155,7 @@ def key_new(
 ) -> None:
     """Make a key pair; the password is asked for, or read from SMARTCITY_KEY_PASSWORD."""
     from smartcity_pkg.bundle.keys import new_key, public_path
-    from smartcity_pkg.cli.wiring import new_password
+    from smartcity_pkg.cli.wiring.keys import new_password
     from smartcity_pkg.ui.views.bundle import key_made
 
     session = session_of(context)

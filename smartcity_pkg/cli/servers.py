@@ -58,7 +58,7 @@ def ship(
     key: Path | None = _TRUST,
 ) -> None:
     """Ship a verified bundle."""
-    from smartcity_pkg.cli.wiring import ship_bundle
+    from smartcity_pkg.cli.wiring.servers import ship_bundle
     from smartcity_pkg.ui.views.server import shipped
 
     session = session_of(context)
@@ -74,7 +74,7 @@ def install(
     key: Path | None = _TRUST,
 ) -> None:
     """Install a shipped release."""
-    from smartcity_pkg.cli.wiring import install_release
+    from smartcity_pkg.cli.wiring.servers import install_release
     from smartcity_pkg.ui.views.server import installed
 
     session = session_of(context)
@@ -90,7 +90,7 @@ def deploy(
     key: Path | None = _TRUST,
 ) -> None:
     """Ship and install the same release."""
-    from smartcity_pkg.cli.wiring import deploy_bundle
+    from smartcity_pkg.cli.wiring.servers import deploy_bundle
     from smartcity_pkg.ui.views.server import deployed
 
     session = session_of(context)
@@ -99,7 +99,7 @@ def deploy(
 
 def status(context: typer.Context, pemda: str = _PEMDA, server: list[str] | None = _SERVER) -> None:
     """Show each server's state."""
-    from smartcity_pkg.cli.wiring import server_status
+    from smartcity_pkg.cli.wiring.servers import server_status
     from smartcity_pkg.ui.views.server import states
 
     session = session_of(context)
@@ -112,7 +112,7 @@ def rollback(
     server: list[str] | None = _SERVER,
 ) -> None:
     """Go back to the previous release."""
-    from smartcity_pkg.cli.wiring import roll_back
+    from smartcity_pkg.cli.wiring.servers import roll_back
     from smartcity_pkg.ui.views.server import rolled_back
 
     session = session_of(context)
@@ -129,7 +129,7 @@ def uninstall(
     yes: bool = typer.Option(False, "--yes", "-y", help=_("Do not ask.")),
 ) -> None:
     """Remove the apps."""
-    from smartcity_pkg.cli.wiring import confirm_uninstall, remove_apps
+    from smartcity_pkg.cli.wiring.servers import confirm_uninstall, remove_apps
     from smartcity_pkg.ui.views.server import uninstalled
 
     session = session_of(context)

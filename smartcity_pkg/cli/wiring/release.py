@@ -1,0 +1,131 @@
+"""From a profile's name to a plan, to rendered files, to a signed bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smartcity_pkg.cli.session import Session
+from smartcity_pkg.cli.wiring.keys import signing_key
+from smartcity_pkg.cli.workspace import cache_folder
+from smartcity_pkg.core import atomic
+from smartcity_pkg.core.errors import NothingFitsError, UsageError
+from smartcity_pkg.core.i18n import _
+
+if TYPE_CHECKING:
+    from smartcity_pkg.bundle.pack import Packed
+    from smartcity_pkg.bundle.sources import SourceImage
+    from smartcity_pkg.catalogue.pemda import Pemda
+    from smartcity_pkg.catalogue.plan import Plan
+    from smartcity_pkg.catalogue.release import Release
+    from smartcity_pkg.render.render import Rendered
+
+
+def choose(
+    session: Session, name: str, running: Path | None, today: date, out: Path | None
+) -> tuple[Plan, Path]:
+    """Choose the apps of a pemda and write the plan; a plan without any app is refused."""
+    from smartcity_pkg.catalogue.plan import load_plan, to_yaml
+    from smartcity_pkg.selection.choose import select
+
+    pemda = session.pemda(name)
+    before = load_plan(running) if running else None
+    plan = select(session.catalogue, pemda, today=today, running=before)
+    if not plan.apps:
+        raise NothingFitsError(
+            _("no app can be chosen for {pemda}:").format(pemda=pemda.name)
+            + "".join(f"\n{left.app}: {left.reason}" for left in plan.left_out),
+            _("look at the profile: smartcity pemda show {region}").format(region=pemda.region),
+        )
+    file = out or session.workspace.plan(pemda.region)
+    atomic.write(file, to_yaml(plan).encode())
+    return plan, file
+
+
+def render_to(
+    session: Session, name: str, plan_file: Path | None, images: str | None, today: date, out: Path
+) -> Rendered:
+    """Render the plan of a pemda into the folder `out`, which must be new or empty."""
+    from smartcity_pkg.bundle.pack import resolve_images
+    from smartcity_pkg.bundle.sources import open_source
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(
+            _("“{folder}” is there already and not empty").format(folder=out),
+            _("name a new folder, or empty it first"),
+        )
+    pemda = session.pemda(name)
+    plan = session.plan(pemda, plan_file, today)
+    found: dict[str, SourceImage] = {}
+    if images:
+        wanted = _references(session, plan)
+        found = resolve_images(open_source(images), wanted, _layer_cache(), session.progress)
+    rendered = _rendered(session, pemda, plan, found)
+    with atomic.replacing(out) as part:
+        for path, data in rendered.files.items():
+            target = part / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+    return rendered
+
+
+def pack_release(
+    session: Session,
+    name: str,
+    plan_file: Path | None,
+    images: str,
+    serial: int | None,
+    key: Path | None,
+    today: date,
+    out: Path | None,
+) -> Packed:
+    """Resolve images, render with their pins, pack and sign."""
+    from smartcity_pkg.bundle.pack import PackRequest, pack, resolve_images
+    from smartcity_pkg.bundle.sources import open_source
+
+    pemda = session.pemda(name)
+    plan = session.plan(pemda, plan_file, today)
+    signing = signing_key(session, key)
+    source = open_source(images)
+    found = resolve_images(source, _references(session, plan), _layer_cache(), session.progress)
+    rendered = _rendered(session, pemda, plan, found)
+    folder = session.workspace.releases(plan.region)
+
+    def default_output(release: Release) -> Path:
+        return folder / f"{release.name}.tar"
+
+    request = PackRequest(
+        plan=plan,
+        serial=serial or session.workspace.next_serial(plan.region),
+        files=rendered.files,
+        apps=rendered.apps,
+        images=found,
+        source=source,
+        cache=_layer_cache(),
+        signing_key=signing,
+        output=out or default_output,
+        entrance_ports=rendered.entrance_ports,
+    )
+    return pack(request, session.progress)
+
+
+def _rendered(
+    session: Session, pemda: Pemda, plan: Plan, images: Mapping[str, SourceImage]
+) -> Rendered:
+    from smartcity_pkg.catalogue.release import pinned
+    from smartcity_pkg.render.render import render
+    from smartcity_pkg.render.templates import read_shared_templates
+
+    pins = {reference: pinned(reference, i.config_digest) for reference, i in images.items()}
+    shared = read_shared_templates(session.workspace.templates)
+    return render(plan, session.catalogue, pemda, shared=shared, pins=pins)
+
+
+def _references(session: Session, plan: Plan) -> Sequence[str]:
+    return sorted({i for a in plan.apps for i in session.catalogue.app(a.app).images})
+
+
+def _layer_cache() -> Path:
+    return cache_folder() / "layers"
