@@ -10,7 +10,16 @@ from typer.core import TyperCommand, TyperGroup
 from smartcity_pkg.cli.common import CommonOptions
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.core.errors import UsageError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import N_, _
+
+# Words that typer itself looks up through gettext.
+TYPERS_WORDS = (
+    N_("Arguments"),
+    N_("Options"),
+    N_("Commands"),
+    N_("required"),
+    N_("default: {default}"),
+)
 
 
 class _Translated:

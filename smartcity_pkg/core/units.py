@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from smartcity_pkg.core.i18n import language
+
 MIB = 1 << 20
 GIB = 1 << 30
 
@@ -13,7 +15,8 @@ def bytes_text(size_bytes: float) -> str:
         if round(value) < 1000:  # 999,999 bytes are 1.0 MB, not 1000 kB
             break
         value, unit = value / 1000, larger
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+    decimals = 0 if unit == "B" or value >= 100 else 1
+    return f"{number_text(value, decimals)} {unit}"
 
 
 def seconds_text(seconds: float) -> str:
@@ -24,3 +27,9 @@ def seconds_text(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def number_text(value: float, decimals: int = 0) -> str:
+    """`value` as the active language writes numbers: `1,234.5`, in Indonesian `1.234,5`."""
+    text = f"{value:,.{decimals}f}"
+    return text.translate(str.maketrans(",.", ".,")) if language() == "id" else text

@@ -62,7 +62,8 @@ class Watched:
             while session.is_active():
                 time.sleep(1.0)
                 if time.monotonic() - self._heard > _SILENCE_S:
-                    session.close()
+                    with contextlib.suppress(Exception):  # the goodbye cannot be sent either
+                        session.close()
 
         for work in (ask, look):
             threading.Thread(target=work, daemon=True).start()

@@ -64,7 +64,7 @@ def connect(address: SshAddress, *, name: str, known_hosts: Path | None = None) 
             host.check_sudo(address)
     except BaseException:
         for transport in opened[::-1]:
-            transport.close()
+            _hang_up(transport)
         raise
     return host
 
@@ -149,7 +149,7 @@ class SshHost:
     def close(self) -> None:
         """End the session, and the jump host's after it."""
         for transport in self._transports:
-            transport.close()
+            _hang_up(transport)
 
     def check_sudo(self, address: SshAddress) -> None:
         """LoginError unless commands really run as root."""
@@ -191,10 +191,10 @@ class SshHost:
         )
 
 
-def _hang_up(channel: paramiko.Channel) -> None:
-    """Close a channel whose link may be dead, which paramiko answers with an exception."""
+def _hang_up(open_thing: paramiko.Channel | paramiko.Transport) -> None:
+    """Close what may be dead already, which paramiko answers with an exception."""
     with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
-        channel.close()
+        open_thing.close()
 
 
 def _through(gate: paramiko.Transport, address: SshAddress, name: str) -> paramiko.Channel:

@@ -98,17 +98,18 @@ def _silent(highspy: Any) -> Any:
 
 
 def _run(solver: Any) -> None:
-    """Run in a thread, because HiGHS does not notice Ctrl-C itself.
+    """Run in a thread, because HiGHS does not notice Ctrl-C itself, and stop it there.
 
-    It may notice the request to stop late; the thread is a daemon and does not keep the process.
+    It is waited for: a process that ends while HiGHS still runs aborts.
     """
+    solver.HandleUserInterrupt = True
     solver.startSolve()
     try:
         while not solver.wait(0.2)[0]:
             pass
     except KeyboardInterrupt:
         solver.cancelSolve()
-        solver.wait(1.0)
+        solver.wait()
         raise
 
 

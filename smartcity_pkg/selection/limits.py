@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 
-from smartcity_pkg.core.i18n import _, language
+from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.units import number_text
 
 MEMORY = "memory_mib"
 CPUS = "cpus"
@@ -75,7 +76,5 @@ def bare_amount(limit: str, units: int) -> str:
 
 def _number(value: float) -> str:
     """`value` with at most three decimals, written as the active language writes numbers."""
-    text = f"{value:,.3f}".rstrip("0").rstrip(".")
-    if language() == "id":
-        return text.translate(str.maketrans(",.", ".,"))
-    return text
+    decimals = next(d for d in range(4) if d == 3 or round(value, d) == round(value, 3))
+    return number_text(value, decimals)

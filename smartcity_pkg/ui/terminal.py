@@ -84,9 +84,10 @@ class TerminalPresenter:
     def error(self, error: SmartCityError) -> None:
         """What happened, then what to do."""
         self.close()
-        self.err.print(f"[bold red]{_('Error')}:[/] {_shown(error.message)}")
+        error_word, cure_word = _("Error"), _("What to do")
+        self.err.print(f"[bold red]{error_word}:[/] {_shown(error.message)}")
         if error.hint:
-            self.err.print(f"[bold]{_('What to do')}:[/] {_shown(error.hint)}")
+            self.err.print(f"[bold]{cure_word}:[/] {_shown(error.hint)}")
 
     def close(self) -> None:
         """Take the bars off the screen."""

@@ -64,6 +64,7 @@ def render_to(
         found = resolve_images(open_source(images), wanted, _layer_cache(), session.progress)
     rendered = _rendered(session, pemda, plan, found)
     with atomic.replacing(out) as part:
+        part.mkdir()
         for path, data in rendered.files.items():
             target = part / path
             target.parent.mkdir(parents=True, exist_ok=True)

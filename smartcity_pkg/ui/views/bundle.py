@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.i18n import _
-from smartcity_pkg.core.units import bytes_text
+from smartcity_pkg.core.units import bytes_text, number_text
 from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def rendered_files(files: Mapping[str, bytes], folder: Path, *, pinned: bool) -> Result:
     """The outcome of `render`."""
-    rows = [(name, f"{len(data):,}") for name, data in sorted(files.items())]
+    rows = [(name, number_text(len(data))) for name, data in sorted(files.items())]
     parts: list[Part] = [Table(str(folder), (_("file"), _("bytes")), rows, frozenset({1}))]
     if not pinned:
         parts.append(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from smartcity_pkg.catalogue.app import App
 from smartcity_pkg.catalogue.pemda import Pemda
 from smartcity_pkg.core.i18n import _, language
+from smartcity_pkg.core.units import number_text
 from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def pemda_list(profiles: list[tuple[Path, Pemda]]) -> Result:
         (
             p.region,
             p.name,
-            f"{p.population:,}",
+            number_text(p.population),
             str(len(p.servers)),
             f"{sum(s.memory_gib for s in p.servers):g}",
             f"{p.link_mbps:g}",
@@ -162,7 +163,7 @@ def pemda_details(pemda: Pemda) -> Result:
     covered = _("all apps") if pks.apps == "all" else ", ".join(pks.apps)
     pairs = [
         (_("region"), pemda.region),
-        (_("residents"), f"{pemda.population:,}"),
+        (_("residents"), number_text(pemda.population)),
         ("MoU", f"{pemda.agreement.mou.number} ({pemda.agreement.mou.date})"),
         ("PKS", f"{pks.number} ({pks.date} – {pks.expires or '…'}): {covered}"),
         (_("link"), f"{pemda.link_mbps:g} Mbit/s"),

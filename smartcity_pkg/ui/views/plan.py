@@ -6,6 +6,7 @@ from pathlib import Path
 
 from smartcity_pkg.catalogue.plan import Plan
 from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.units import number_text
 from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
 
 
@@ -16,8 +17,8 @@ def plan_chosen(plan: Plan, file: Path) -> Result:
         (
             u.scope,
             _limit(u.limit),
-            f"{u.used:,.1f}",
-            f"{u.available:,.1f}",
+            number_text(u.used, 1),
+            number_text(u.available, 1),
             f"{100 * u.used / u.available:.0f} %" if u.available else "-",
         )
         for u in plan.usage

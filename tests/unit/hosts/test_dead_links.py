@@ -162,8 +162,8 @@ def test_a_slow_link_is_not_taken_for_a_dead_one(
     host = ssh.connect(through, name="pemda", known_hosts=known_gate)
     gate.rate(2_000_000)
     try:
-        done = host.run(("wc", "-c"), stdin=(bytes(1 << 17) for _ in range(40)), timeout_s=90)
-        assert done.text == str(40 << 17)
+        done = host.run(("wc", "-c"), stdin=(bytes(1 << 17) for _ in range(24)), timeout_s=90)
+        assert done.text == str(24 << 17)
     finally:
         gate.rate(None)
     host.close()

@@ -218,7 +218,7 @@ def test_ctrl_c_stops_a_long_solve_within_seconds() -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=1)  # it is at work
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=10)
     finally:
         process.kill()
     assert b"KeyboardInterrupt" in err
