@@ -98,8 +98,14 @@ class SshHost:
         limit = ("timeout", "-k", "5", str(int(timeout_s) + _REMOTE_GRACE_S))
         line = shlex.join((*self._sudo, "env", "LC_ALL=C", *limit, *argv))
         expired = threading.Event()
-        with self._translated():
-            channel = self._transport.open_session(timeout=_HANDSHAKE_TIMEOUT_S)
+        try:
+            with self._translated():
+                channel = self._transport.open_session(timeout=_HANDSHAKE_TIMEOUT_S)
+        except paramiko.ChannelException as error:
+            raise RemoteCommandError(
+                _("{name}: the SSH server opens no further session").format(name=self._name),
+                _("raise MaxSessions in /etc/ssh/sshd_config there to 10 or more, reload sshd"),
+            ) from error
 
         def give_up() -> None:
             expired.set()

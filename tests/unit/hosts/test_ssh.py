@@ -266,6 +266,31 @@ def test_forwarding_refused_says_the_cure() -> None:
         host.close()
 
 
+def test_a_server_that_opens_no_further_session_says_the_cure(tmp_path: Path) -> None:
+    with running("MaxSessions 1") as narrow:
+        host = ssh.connect(narrow.address, name="pemda")
+        begun = tmp_path / "begun"
+        first = threading.Thread(
+            target=host.run, args=(("sh", "-c", f"touch {begun}; cat"),), kwargs={"stdin": held()}
+        )
+        first.start()
+        wait_until(begun.exists, what="first session open")
+        with pytest.raises(RemoteCommandError) as caught:
+            host.run(("true",))
+        assert "MaxSessions" in caught.value.hint
+        _RELEASE.set()
+        first.join()
+        host.close()
+
+
+_RELEASE = threading.Event()
+
+
+def held() -> Iterator[bytes]:
+    yield b"open"
+    _RELEASE.wait(30)
+
+
 class TestJumpHost:
     @pytest.fixture
     def gate(self) -> Iterator[PrivateSshd]:
