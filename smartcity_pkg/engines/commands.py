@@ -32,9 +32,13 @@ _LOAD = """# load the image
 tar -chf - -C "$1" . | docker load --quiet
 """
 # The command need not exist: it stands in for the one that an image may lack.
-_TRY = """# try the image
-id=$(docker create --pull never --network none "$1" true)
-docker rm --volumes "$id"
+_TRY = """# try the images
+for reference; do
+  if id=$(docker create --pull never --network none "$reference" true 2>/dev/null); then
+    docker rm --volumes "$id" >/dev/null
+    echo "$reference"
+  fi
+done
 """
 _READ_BACK = """# read the image back
 docker save "$1" >/dev/null
@@ -67,9 +71,9 @@ docker logs --tail "$2" "$1" 2>&1
 """
 
 
-def inspect_image(reference: str) -> Argv:
-    """One image as JSON; status 1 where it is absent."""
-    return ("docker", "image", "inspect", reference)
+def inspect_images(references: Iterable[str]) -> Argv:
+    """Images as JSON; status 1 where one is absent, the others are still printed."""
+    return ("docker", "image", "inspect", *references)
 
 
 def tag(reference: str, new: str) -> Argv:
@@ -80,11 +84,6 @@ def tag(reference: str, new: str) -> Argv:
 def remove_image(reference: str) -> Argv:
     """Take a reference away, and the image with its last one."""
     return ("docker", "image", "rm", reference)
-
-
-def prune_images() -> Argv:
-    """Remove images without a reference that no container uses."""
-    return ("docker", "image", "prune", "--force")
 
 
 def put_archive_together(folder: str, blobs: str, layers: Iterable[str]) -> Argv:
@@ -100,9 +99,12 @@ def load(folder: str) -> Argv:
     return script(_LOAD, folder)
 
 
-def try_image(reference: str) -> Argv:
-    """Make a container that never starts: what `inspect` cannot see, this does."""
-    return script(_TRY, reference)
+def try_images(references: Iterable[str]) -> Argv:
+    """Make a container of each image that never starts; prints those where it went well.
+
+    What `inspect` cannot see, this does.
+    """
+    return script(_TRY, *references)
 
 
 def read_back(reference: str) -> Argv:

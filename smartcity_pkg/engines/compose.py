@@ -6,10 +6,8 @@ prints is read by `inspection`. Whether an app is healthy is judged in `install`
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 from smartcity_pkg.catalogue.app import Hook
 from smartcity_pkg.catalogue.release import ReleaseImage
@@ -19,7 +17,7 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import MIB
 from smartcity_pkg.engines import archive, commands, inspection
 from smartcity_pkg.engines.engine import ContainerState, Project
-from smartcity_pkg.hosts.facts import EngineFacts, gather, need_engine
+from smartcity_pkg.hosts.facts import EngineFacts, ServerFacts, gather, need_engine
 from smartcity_pkg.hosts.host import Completed, Host
 from smartcity_pkg.hosts.store import StorePaths
 
@@ -38,9 +36,9 @@ class ComposeEngine:
 
     # -- facts ----------------------------------------------------------------------------------
 
-    def check(self) -> EngineFacts:
+    def check(self, facts: ServerFacts) -> EngineFacts:
         """Docker Engine and the Compose plugin, or EngineError that says what to install."""
-        found = need_engine(gather(self._host, self._store), self._host.name)
+        found = need_engine(facts, self._host.name)
         if not found.compose_version:
             raise EngineError(
                 _("{host}: the Compose plugin of Docker is missing (docker compose)").format(
@@ -55,24 +53,24 @@ class ComposeEngine:
 
     @cached_property
     def _facts(self) -> EngineFacts:
-        return self.check()
+        return self.check(gather(self._host, self._store))
 
     # -- images ---------------------------------------------------------------------------------
 
-    def has_image(self, image: ReleaseImage) -> bool:
-        """Whether `image` is there under its reference, with its layers, and containers start."""
-        return self._is(image, image.reference) and self._can_create(image.reference)
+    def whole(self, images: Iterable[ReleaseImage]) -> frozenset[str]:
+        """The references under which there is the image that they should name; two round trips."""
+        return self._whole({image.reference: image for image in images})
 
     def load(self, image: ReleaseImage, config: bytes, *, doubt: bool = False) -> None:
         """Load under a staging reference, prove, sync, and only then give the real one."""
         staging = archive.staging_reference(image)
         self._load_archive(image, config)
-        whole = self._is(image, staging) and self._can_create(staging)
+        whole = staging in self._whole({staging: image})
         if whole and doubt and not self._reads_back(staging):
             # Damaged content stays in use by the same layers loaded again, until it is removed.
             self._discard(staging)
             self._load_archive(image, config)
-            whole = self._is(image, staging) and self._reads_back(staging)
+            whole = staging in self._whole({staging: image}) and self._reads_back(staging)
         if not whole:
             self._discard(staging)
             raise self._not_the_image(image)
@@ -83,7 +81,7 @@ class ComposeEngine:
 
     def remove_image(self, reference: str) -> None:
         """Take a reference away; the content goes with the last one. Does nothing if absent."""
-        if self._inspect_image(reference) is not None:
+        if self._host.run(commands.inspect_images([reference]), check=False).ok:
             self._run(commands.remove_image(reference))
 
     def _load_archive(self, image: ReleaseImage, config: bytes) -> None:
@@ -104,22 +102,24 @@ class ComposeEngine:
         if not done.ok:
             raise self._load_refused(image, done)
 
-    def _is(self, image: ReleaseImage, reference: str) -> bool:
-        found = self._inspect_image(reference)
-        if found is None or tuple(found["RootFS"].get("Layers") or ()) != image.diff_ids:
-            return False
+    def _whole(self, wanted: Mapping[str, ReleaseImage]) -> frozenset[str]:
+        """Which names of `wanted` lead to the image that they should, and can be used."""
+        if not wanted:
+            return frozenset()
+        done = self._host.run(commands.inspect_images(wanted), check=False)
+        found = inspection.images(done.text)
+        right = [
+            reference
+            for reference, image in wanted.items()
+            if (there := found.get(reference)) and self._is(image, *there)
+        ]
+        tried = self._run(commands.try_images(right)).text.split() if right else ()
+        return frozenset(tried)
+
+    def _is(self, image: ReleaseImage, image_id: str, layers: tuple[str, ...]) -> bool:
         # containerd's store names an image by the manifest that was loaded, which we made up.
-        return self._facts.containerd_store or found["Id"] == image.config_digest
-
-    def _inspect_image(self, reference: str) -> dict[str, Any] | None:
-        done = self._host.run(commands.inspect_image(reference), check=False)
-        if not done.ok:
-            return None
-        found: list[dict[str, Any]] = json.loads(done.text)
-        return found[0]
-
-    def _can_create(self, reference: str) -> bool:
-        return self._host.run(commands.try_image(reference), check=False).ok
+        same = self._facts.containerd_store or image_id == image.config_digest
+        return same and layers == image.diff_ids
 
     def _reads_back(self, reference: str) -> bool:
         done = self._host.run(
@@ -130,8 +130,7 @@ class ComposeEngine:
         return done.ok
 
     def _discard(self, reference: str) -> None:
-        self._host.run(commands.remove_image(reference), check=False)
-        self._host.run(commands.prune_images(), timeout_s=_LOAD_BASE_S, check=False)
+        self._host.run(commands.remove_image(reference), timeout_s=_LOAD_BASE_S, check=False)
 
     def _sync(self) -> None:
         self._run(commands.sync(self._facts.root_dir, _CONTAINERD_ROOT), timeout_s=_LOAD_BASE_S)

@@ -14,13 +14,13 @@ The contract (tests/contracts/engine.py runs it on real Docker Engines):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from smartcity_pkg.catalogue.app import Hook
 from smartcity_pkg.catalogue.release import ReleaseImage
-from smartcity_pkg.hosts.facts import EngineFacts
+from smartcity_pkg.hosts.facts import EngineFacts, ServerFacts
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,14 @@ class ContainerState:
 class Engine(Protocol):
     """What runs apps; see the module's docstring for the contract."""
 
-    def check(self) -> EngineFacts:
-        """What engine it is; EngineError with the cure where a part of it is missing or does not
-        answer."""
+    def check(self, facts: ServerFacts) -> EngineFacts:
+        """The engine among `facts`; EngineError with the cure where a part of it is missing."""
 
-    def has_image(self, image: ReleaseImage) -> bool:
-        """Whether `image` is there under its reference, with its layers, and containers start."""
+    def whole(self, images: Iterable[ReleaseImage]) -> frozenset[str]:
+        """The references under which there is the image that they should name.
+
+        Its layers are compared, and a container is made of it (and removed).
+        """
 
     def load(self, image: ReleaseImage, config: bytes, *, doubt: bool = False) -> None:
         """Bring `image` from the store into the engine, under its reference.

@@ -55,6 +55,16 @@ def _patience_s(check: dict[str, Any]) -> float:
     return total / _NS_PER_S if check.get("Test") else 0.0
 
 
+def images(text: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """By reference, the ID and layers of the images of a `docker image inspect`."""
+    found: list[dict[str, Any]] = json.loads(text or "[]")
+    return {
+        reference: (entry["Id"], tuple(entry["RootFS"].get("Layers") or ()))
+        for entry in found
+        for reference in entry["RepoTags"] or ()
+    }
+
+
 def absent_layers(
     wanted: tuple[str, ...], in_store: Iterable[str], held: Iterable[tuple[str, ...]]
 ) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from smartcity_pkg.core.errors import SmartCityError
+from smartcity_pkg.core.errors import EngineError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.engines.engine import ContainerState, Engine
 from smartcity_pkg.hosts.host import Host
@@ -23,10 +23,8 @@ _CRASHES = 2  # one may be a dependency that was not there yet; two are a habit
 _PATIENCE_MARGIN_S = 10.0
 
 
-class NotHealthyError(SmartCityError):
+class NotHealthyError(EngineError):
     """An app did not become healthy; `message` ends with the last lines of its log."""
-
-    code = "not-healthy"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,9 @@ xargs -r rm -f
 
 def images_to_load(place: Place, release: Release) -> tuple[ReleaseImage, ...]:
     """The images of this server's apps that the engine does not have, whole, by reference."""
-    return tuple(i for i in release.images_on(place.server) if not place.engine.has_image(i))
+    wanted = release.images_on(place.server)
+    there = place.engine.whole(wanted)
+    return tuple(image for image in wanted if image.reference not in there)
 
 
 def check_content(

@@ -14,6 +14,7 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Step, no_progress
 from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.engines.engine import Engine
+from smartcity_pkg.hosts.facts import gather
 from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.install import installed
 from smartcity_pkg.install.apply import Scene
@@ -43,7 +44,7 @@ def rollback(
     started_s = time.monotonic()
     progress(Step(_("Locking {server}").format(server=server)))
     with Lock(host, chosen.store) as lock:
-        place.engine.check()
+        place.engine.check(gather(host, chosen.store))
         found = installed.look(place)
         if not found.previous:
             raise PreflightError(

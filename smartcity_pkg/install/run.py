@@ -122,8 +122,8 @@ class _Installation:
         self, release: Release, before: Release | None
     ) -> tuple[ServerFacts, tuple[str, ...], tuple[ReleaseImage, ...]]:
         self._progress(Step(_("Checking what the server can carry")))
-        self._place.engine.check()
         facts = gather(self._place.host, self._options.store)
+        self._place.engine.check(facts)
         missing = images.images_to_load(self._place, release)
         findings = preflight.judge(
             preflight.Question(

@@ -70,8 +70,8 @@ def status(
     """The state of `server` now; EngineError where its engine does not answer."""
     paths = store or StorePaths()
     place = Place(host, server, paths, engine or ComposeEngine(host, paths))
-    place.engine.check()
     facts = gather(host, paths)
+    place.engine.check(facts)
     found = installed.look(place)
     known = installed.read_known(place, found)
     release = known.get(found.current)

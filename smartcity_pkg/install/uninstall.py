@@ -16,6 +16,7 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Step, no_progress
 from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.engines.engine import Engine
+from smartcity_pkg.hosts.facts import gather
 from smartcity_pkg.hosts.host import Host, script
 from smartcity_pkg.install import installed
 from smartcity_pkg.install.apply import Scene, apply
@@ -62,7 +63,7 @@ def uninstall(
     place = Place(host, server, chosen.store, engine or ComposeEngine(host, chosen.store))
     progress(Step(_("Locking {server}").format(server=server)))
     with Lock(host, chosen.store) as lock:
-        place.engine.check()
+        place.engine.check(gather(host, chosen.store))
         found = installed.look(place)
         known = _readable(place, found.folders)
         ever = {**known, **_offered(place)} if purge_data else known
