@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from engine import EngineContract, Rig
 from install_world import base_layer, busybox_of
 
-from smartcity_pkg.core.errors import EngineError
+from smartcity_pkg.core.errors import EngineError, UnreachableError
 from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.hosts.address import SshAddress
+from smartcity_pkg.hosts.host import Completed, shown
 from smartcity_pkg.hosts.ssh import connect
 from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.lab.lab import Lab
@@ -20,11 +21,12 @@ pytestmark = pytest.mark.lab
 _CONTAINERD = '{"features": {"containerd-snapshotter": true}}'
 
 
+def address_of(lab: Lab, server: Server) -> SshAddress:
+    return SshAddress(host=server.address, host_key=server.host_key, key_file=str(lab.client_key))
+
+
 def rig_on(lab: Lab, server: Server) -> Iterator[Rig]:
-    address = SshAddress(
-        host=server.address, host_key=server.host_key, key_file=str(lab.client_key)
-    )
-    host = connect(address, name=server.name)
+    host = connect(address_of(lab, server), name=server.name)
     store = StorePaths()
     base = base_layer(busybox_of(lab.root_fs.ssh))
     yield Rig(server, host, ComposeEngine(host, store), base)
@@ -39,7 +41,7 @@ class TestComposeOnOverlay2(EngineContract):
         yield from rig_on(lab, lab.server("overlay2"))
 
     def test_the_store_is_overlay2(self, rig: Rig) -> None:
-        assert not rig.engine.check().containerd_store
+        assert not rig.facts().containerd_store
 
 
 class TestComposeOnContainerdStore(EngineContract):
@@ -55,19 +57,66 @@ class TestComposeOnContainerdStore(EngineContract):
         yield from rig_on(lab, server)
 
     def test_the_store_is_containerds(self, rig: Rig) -> None:
-        assert rig.engine.check().containerd_store
+        assert rig.facts().containerd_store
 
 
 def test_an_engine_that_does_not_answer_is_named_with_its_cure(lab: Lab) -> None:
     for rig in rig_on(lab, lab.server("stopped")):
         rig.server.stop_engine()
         with pytest.raises(EngineError) as refused:
-            rig.engine.check()
+            rig.facts()
         assert "systemctl start docker" in refused.value.hint
 
 
 def test_a_server_without_docker_is_told_what_to_install(lab: Lab) -> None:
     for rig in rig_on(lab, lab.server("bare", engine=False)):
         with pytest.raises(EngineError) as refused:
-            rig.engine.check()
+            rig.facts()
         assert "docker" in refused.value.hint
+
+
+class DeadAt:
+    """A host whose power goes when a script of that name is asked for."""
+
+    def __init__(self, rig: Rig, script_name: str) -> None:
+        self._rig = rig
+        self._script = script_name
+
+    @property
+    def name(self) -> str:
+        return self._rig.host.name
+
+    def run(self, argv: Sequence[str], **options: object) -> Completed:
+        if shown(argv) == self._script:
+            self._rig.server.power_cut(lose_unwritten=True)
+            raise UnreachableError("power cut")
+        return self._rig.host.run(argv, **options)  # type: ignore[arg-type]
+
+
+def reads_back(rig: Rig, reference: str) -> bool:
+    return rig.server.run(["sh", "-c", f"docker save {reference} >/dev/null"]).returncode == 0
+
+
+def test_an_image_that_was_loaded_survives_the_power_cut(lab: Lab) -> None:
+    for rig in rig_on(lab, lab.server("cut1", docker_disk_mib=512)):
+        made = rig.loaded()
+        rig.server.power_cut(lose_unwritten=True)
+        rig.server.start()
+        assert reads_back(rig, made.described.reference)
+
+
+def test_a_load_cut_by_the_power_is_healed_by_the_next_one(lab: Lab) -> None:
+    for rig in rig_on(lab, lab.server("cut2", docker_disk_mib=512)):
+        made = rig.image()
+        rig.put(*made.layers)
+        dying = ComposeEngine(DeadAt(rig, "sync the disk"), rig.store)  # type: ignore[arg-type]
+        with pytest.raises(UnreachableError):
+            dying.load(made.described, made.config)
+        rig.server.start()
+        host = connect(address_of(lab, rig.server), name="again")
+        engine = ComposeEngine(host, rig.store)
+        assert not engine.whole([made.described]), "no name before the content is on the disk"
+        engine.load(made.described, made.config, doubt=True)
+        assert engine.whole([made.described])
+        assert reads_back(rig, made.described.reference)
+        host.close()

@@ -31,19 +31,23 @@ def _site(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def bare(_site: Site) -> Site:
-    """The server with nothing installed and no data."""
+    """The server with nothing installed, no data and no images."""
     _site.uninstall(purge_data=True)
-    _site.sh("rm -rf /var/lib/smartcity")
+    _site.sh(
+        f"rm -rf {StorePaths().root}; docker volume prune --all --force;"
+        " docker image prune --all --force"
+    )
     return _site
 
 
 @pytest.fixture
 def site(_site: Site) -> Site:
-    """The server with the good release installed, and none after it."""
-    _site.sh(f"cd {StorePaths().root} 2>/dev/null && rm -rf lock journal.jsonl || true")
+    """The server with the good release installed, and nothing of another one."""
+    root, name = StorePaths().root, _site.name(GOOD)
+    _site.sh(f"mkdir -p {root}; cd {root}; rm -rf lock journal.jsonl")
     _site.deploy(GOOD, older=True)
     _site.sh(
-        f"cd {StorePaths().root} && rm -f previous store/releases/[!1]*"
-        f" && find releases -mindepth 1 -maxdepth 1 ! -name '{_site.name(GOOD)}' -exec rm -rf {{}} +"
+        f"cd {root}; rm -f previous store/releases/[!1]*;"
+        f" find releases -mindepth 1 -maxdepth 1 ! -name {name} -exec rm -rf {{}} +"
     )
     return _site

@@ -94,16 +94,6 @@ def test_an_app_that_stopped_is_started_by_the_next_run(site: Site) -> None:
     assert site.page() == "satu"
 
 
-def test_an_app_that_the_new_release_lacks_is_removed_and_its_data_kept(site: Site) -> None:
-    site.deploy(draft(with_extra=True))
-    container = site.containers()["ekstra"]
-    site.sh(f"docker exec {container} touch /data/berharga")
-    report = site.deploy(dataclasses.replace(BETTER, serial=3))
-    assert report.change.removed == ("ekstra",)
-    assert "ekstra" not in site.containers()
-    assert "smartcity-ekstra_data" in site.sh("docker volume ls --quiet")
-
-
 def test_rollback_needs_neither_store_nor_keys(site: Site) -> None:
     before = site.containers()
     site.deploy(BETTER)
@@ -117,7 +107,9 @@ def test_rollback_needs_neither_store_nor_keys(site: Site) -> None:
     assert site.page() == "dua"
 
 
-def test_uninstalling_keeps_data_and_secrets_and_purging_does_not(site: Site) -> None:
+def test_uninstalling_keeps_data_and_secrets_and_purging_does_not(bare: Site) -> None:
+    site = bare
+    site.deploy(GOOD)
     secret = site.sh("cat /var/lib/smartcity/secrets/lapor/sandi")
     site.sh(f"docker exec {site.containers()['penyimpan']} touch /data/berharga")
     assert site.uninstall().apps == ("lapor", "penyimpan")
@@ -132,12 +124,11 @@ def test_uninstalling_keeps_data_and_secrets_and_purging_does_not(site: Site) ->
     assert site.sh("ls /var/lib/smartcity").split() == ["journal.jsonl", "lock.guard"]
 
 
-# -- bad ends: the old release serves again ---------------------------------------------------------
+# -- bad ends: the old release serves again -------------------------------------------------------
 
 FAILING = {
     "unhealthy": (draft(healthy="echo buruk; exit 1"), ["unhealthy", "buruk"]),
     "crashing": (draft(command="echo runtuh; sleep 1; exit 3", has_check=False), ["runtuh"]),
-    "ending at once": (draft(command="echo selesai; exit 0", has_check=False), ["selesai"]),
     "not answering on its route": (draft(route_health="/lapor/tiada"), ["404"]),
 }
 
@@ -168,12 +159,17 @@ def test_a_failing_migration_changes_nothing(site: Site) -> None:
     untouched(site, before)
 
 
-def test_a_removed_app_comes_back_when_the_release_fails(site: Site) -> None:
+def test_an_app_that_the_new_release_lacks_goes_only_if_that_release_is_good(site: Site) -> None:
     site.deploy(draft(with_extra=True))
+    site.sh(f"docker exec {site.containers()['ekstra']} touch /data/berharga")
     with pytest.raises(RolledBackError):
         site.deploy(dataclasses.replace(BETTER, serial=3, route_health="/lapor/tiada"))
-    assert "ekstra" in site.containers()
+    assert "berharga" in site.sh(f"docker exec {site.containers()['ekstra']} ls /data")
     assert site.status().well
+    report = site.deploy(dataclasses.replace(BETTER, serial=4))
+    assert report.change.removed == ("ekstra",)
+    assert "ekstra" not in site.containers()
+    assert "smartcity-ekstra_data" in site.sh("docker volume ls --quiet")
 
 
 def test_a_first_installation_that_fails_leaves_nothing_running(bare: Site) -> None:
@@ -266,11 +262,11 @@ def test_without_a_way_back_nothing_is_stopped(site: Site) -> None:
 
 
 def test_a_port_that_another_program_has_blocks(bare: Site) -> None:
-    bare.sh("setsid busybox nc -lk -p 8088 -e true >/dev/null 2>&1 </dev/null & echo $! > /run/nc")
+    bare.sh("setsid busybox httpd -f -p 8088 >/dev/null 2>&1 </dev/null & echo $! > /run/other")
     bare.world.ship(bare.host, GOOD)
     with pytest.raises(PreflightError) as refused:
         bare.install(GOOD)
-    bare.sh("kill $(cat /run/nc) || true")
+    bare.sh("kill $(cat /run/other)")
     assert "8088" in refused.value.message
     assert bare.containers() == {}
 
@@ -285,7 +281,7 @@ def test_there_is_nothing_to_go_back_to_after_one_release(site: Site) -> None:
 # -- lost links ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("commands", [12, 20, 26, 32, 38, 44])
+@pytest.mark.parametrize("commands", [12, 22, 32, 38])
 def test_a_link_cut_anywhere_is_made_good_by_the_next_run(site: Site, commands: int) -> None:
     site.world.ship(site.host, BETTER)
     with pytest.raises(UnreachableError):

@@ -316,7 +316,7 @@ def _plan(draft: Draft, apps: list[ReleaseApp]) -> Plan:
 def _compose(draft: Draft, name: str) -> dict[str, Any]:
     service: dict[str, Any] = {
         "image": f"contoh/{name}:1",
-        "stop_grace_period": "1s",
+        "stop_grace_period": "0s",
         "volumes": ["data:/data"],
         "deploy": {"restart_policy": {"condition": "any", "delay": "100ms"}},
         "environment": {"VERSION": draft.version if name == "lapor" else draft.store_version},

@@ -53,17 +53,16 @@ def test_an_app_without_env_file_names_none() -> None:
 
 
 def test_image_commands_name_exactly_one_reference() -> None:
-    assert commands.inspect_image("a:1") == ("docker", "image", "inspect", "a:1")
+    assert commands.inspect_images(["a:1"]) == ("docker", "image", "inspect", "a:1")
     assert commands.tag("a:1", "b:2") == ("docker", "tag", "a:1", "b:2")
     assert commands.remove_image("a:1") == ("docker", "image", "rm", "a:1")
-    assert commands.prune_images() == ("docker", "image", "prune", "--force")
     assert commands.remove_network("n") == ("docker", "network", "rm", "n")
 
 
 def test_scripts_take_values_as_arguments_and_say_their_names() -> None:
     for argv, name, values in (
         (commands.load("/d"), "load the image", ("/d",)),
-        (commands.try_image("a:1"), "try the image", ("a:1",)),
+        (commands.try_images(["a:1", "b:2"]), "try the images", ("a:1", "b:2")),
         (commands.read_back("a:1"), "read the image back", ("a:1",)),
         (commands.sync("/a", "/b"), "sync the disk", ("/a", "/b")),
         (commands.inspect_containers(["p", "q"]), "look at the containers", ("p", "q")),
