@@ -40,6 +40,10 @@ for reference; do
   fi
 done
 """
+_DISCARD = """# remove a damaged image
+docker image rm --force "$@" || true
+docker image prune --force
+"""
 _READ_BACK = """# read the image back
 docker save "$1" >/dev/null
 """
@@ -118,6 +122,15 @@ def sync(*paths: str) -> Argv:
     `docker load` answering 0 is not durable (facts.md).
     """
     return script(_SYNC, *paths)
+
+
+def discard_image(*names: str) -> Argv:
+    """Remove an image under all its names, and all that have none: nothing keeps its layers.
+
+    A layer that an interrupted load left damaged is used again by the next load, until the last
+    image that has it is gone (facts.md).
+    """
+    return script(_DISCARD, *names)
 
 
 def compose(project: Project, *words: str) -> Argv:

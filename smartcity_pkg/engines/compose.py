@@ -67,12 +67,15 @@ class ComposeEngine:
         self._load_archive(image, config)
         whole = staging in self._whole({staging: image})
         if whole and doubt and not self._reads_back(staging):
-            # Damaged content stays in use by the same layers loaded again, until it is removed.
-            self._discard(staging)
+            of_manifest = digest.of_bytes(archive.manifest(image, config))
+            self._run(
+                commands.discard_image(staging, image.config_digest, of_manifest),
+                timeout_s=_LOAD_BASE_S,
+            )
             self._load_archive(image, config)
             whole = staging in self._whole({staging: image}) and self._reads_back(staging)
         if not whole:
-            self._discard(staging)
+            self._host.run(commands.remove_image(staging), check=False)
             raise self._not_the_image(image)
         self._sync()
         self._run(commands.tag(staging, image.reference))
@@ -128,9 +131,6 @@ class ComposeEngine:
             check=False,
         )
         return done.ok
-
-    def _discard(self, reference: str) -> None:
-        self._host.run(commands.remove_image(reference), timeout_s=_LOAD_BASE_S, check=False)
 
     def _sync(self) -> None:
         self._run(commands.sync(self._facts.root_dir, _CONTAINERD_ROOT), timeout_s=_LOAD_BASE_S)

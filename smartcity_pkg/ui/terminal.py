@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -21,6 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from smartcity_pkg.core.errors import SmartCityError
 from smartcity_pkg.core.i18n import _
@@ -70,10 +70,10 @@ class TerminalPresenter:
             if isinstance(event, Transfer):
                 self._transfer(event)
             elif isinstance(event, Step):
-                self.err.print(f"[bold cyan]▸[/] {_shown(event.text)}")
+                self.err.print(Text.assemble(("▸", "bold cyan"), " ", _shown(event.text)))
             elif isinstance(event, Note):
                 style = "yellow" if event.warning else "dim"
-                self.err.print(f"  [{style}]{_shown(event.text)}[/]")
+                self.err.print(Text.assemble("  ", _shown(event.text, style)))
 
     def result(self, result: Result) -> None:
         """Each part in turn on standard output."""
@@ -84,10 +84,10 @@ class TerminalPresenter:
     def error(self, error: SmartCityError) -> None:
         """What happened, then what to do."""
         self.close()
-        error_word, cure_word = _("Error"), _("What to do")
-        self.err.print(f"[bold red]{error_word}:[/] {_shown(error.message)}")
-        if error.hint:
-            self.err.print(f"[bold]{cure_word}:[/] {_shown(error.hint)}")
+        with contextlib.suppress(BrokenPipeError):
+            self._complaint(_("Error"), "bold red", error.message)
+            if error.hint:
+                self._complaint(_("What to do"), "bold", error.hint)
 
     def close(self) -> None:
         """Take the bars off the screen."""
@@ -95,6 +95,9 @@ class TerminalPresenter:
             if self._bars:
                 self._bars.stop()
                 self._bars, self._tasks = None, {}
+
+    def _complaint(self, name: str, style: str, text: str) -> None:
+        self.err.print(Text.assemble((f"{name}:", style), " ", _shown(text)))
 
     def _transfer(self, event: Transfer) -> None:
         if not self.err.is_terminal:
@@ -106,7 +109,7 @@ class TerminalPresenter:
             return
         if self._bars is None:
             self._bars = Progress(
-                TextColumn("  {task.description}"),
+                TextColumn("  {task.description}", markup=False),
                 BarColumn(bar_width=24),
                 DownloadColumn(),
                 TransferSpeedColumn(),
@@ -115,13 +118,13 @@ class TerminalPresenter:
             )
             self._bars.start()
         if event.task not in self._tasks:
-            self._tasks[event.task] = self._bars.add_task(_shown(event.text), total=None)
+            self._tasks[event.task] = self._bars.add_task(_shown(event.text).plain, total=None)
         self._bars.update(self._tasks[event.task], completed=event.done, total=event.total or None)
 
     def _part(self, part: Part) -> None:
         if isinstance(part, Table):
             if part.title:
-                self.out.print(f"[bold]{_shown(part.title)}[/]")
+                self.out.print(_shown(part.title, "bold"))
             table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
             for index, column in enumerate(part.columns):
                 right = index in part.numeric
@@ -133,15 +136,13 @@ class TerminalPresenter:
             self.out.print(table)
         elif isinstance(part, Facts):
             if part.title:
-                self.out.print(f"[bold]{_shown(part.title)}[/]")
+                self.out.print(_shown(part.title, "bold"))
             grid = RichTable.grid(padding=(0, 2))
             for name, value in part.pairs:
-                grid.add_row("", f"[dim]{_shown(name)}[/]", _shown(value))
+                grid.add_row("", _shown(name, "dim"), _shown(value))
             self.out.print(grid)
         elif isinstance(part, Line):
-            style = _TONES[part.tone]
-            text = _shown(part.text)
-            self.out.print(f"[{style}]{text}[/]" if style else text)
+            self.out.print(_shown(part.text, _TONES[part.tone]))
 
 
 class _PlainTransfer:
@@ -189,6 +190,6 @@ class _PlainTransfer:
         )
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, style: str = "") -> Text:
     """`text` from elsewhere, to be drawn as it is: no markup, no control characters."""
-    return escape(text.translate(_CONTROLS))
+    return Text(text.translate(_CONTROLS), style)

@@ -25,6 +25,23 @@ def address_of(lab: Lab, server: Server) -> SshAddress:
     return SshAddress(host=server.address, host_key=server.host_key, key_file=str(lab.client_key))
 
 
+def use_containerd_store(server: Server) -> None:
+    server.stop_engine()
+    folder = server.path("/etc/docker")
+    folder.mkdir(exist_ok=True)
+    (folder / "daemon.json").write_text(_CONTAINERD)
+    server.start_engine()
+
+
+@pytest.fixture(params=["overlay2", "containerd"])
+def mortal(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Rig]:
+    """A server whose Docker disk can lose what was not written."""
+    server = lab.server("mortal", docker_disk_mib=512)
+    if request.param == "containerd":
+        use_containerd_store(server)
+    yield from rig_on(lab, server)
+
+
 def rig_on(lab: Lab, server: Server) -> Iterator[Rig]:
     host = connect(address_of(lab, server), name=server.name)
     store = StorePaths()
@@ -49,11 +66,7 @@ class TestComposeOnContainerdStore(EngineContract):
     @classmethod
     def rig(cls, lab: Lab) -> Iterator[Rig]:
         server = lab.server("containerd")
-        server.stop_engine()
-        folder = server.path("/etc/docker")
-        folder.mkdir(exist_ok=True)
-        (folder / "daemon.json").write_text(_CONTAINERD)
-        server.start_engine()
+        use_containerd_store(server)
         yield from rig_on(lab, server)
 
     def test_the_store_is_containerds(self, rig: Rig) -> None:
@@ -97,26 +110,24 @@ def reads_back(rig: Rig, reference: str) -> bool:
     return rig.server.run(["sh", "-c", f"docker save {reference} >/dev/null"]).returncode == 0
 
 
-def test_an_image_that_was_loaded_survives_the_power_cut(lab: Lab) -> None:
-    for rig in rig_on(lab, lab.server("cut1", docker_disk_mib=512)):
-        made = rig.loaded()
-        rig.server.power_cut(lose_unwritten=True)
-        rig.server.start()
-        assert reads_back(rig, made.described.reference)
+def test_an_image_that_was_loaded_survives_the_power_cut(mortal: Rig) -> None:
+    made = mortal.loaded()
+    mortal.server.power_cut(lose_unwritten=True)
+    mortal.server.start()
+    assert reads_back(mortal, made.described.reference)
 
 
-def test_a_load_cut_by_the_power_is_healed_by_the_next_one(lab: Lab) -> None:
-    for rig in rig_on(lab, lab.server("cut2", docker_disk_mib=512)):
-        made = rig.image()
-        rig.put(*made.layers)
-        dying = ComposeEngine(DeadAt(rig, "sync the disk"), rig.store)  # type: ignore[arg-type]
-        with pytest.raises(UnreachableError):
-            dying.load(made.described, made.config)
-        rig.server.start()
-        host = connect(address_of(lab, rig.server), name="again")
-        engine = ComposeEngine(host, rig.store)
-        assert not engine.whole([made.described]), "no name before the content is on the disk"
-        engine.load(made.described, made.config, doubt=True)
-        assert engine.whole([made.described])
-        assert reads_back(rig, made.described.reference)
-        host.close()
+def test_a_load_cut_by_the_power_is_healed_by_the_next_one(mortal: Rig, lab: Lab) -> None:
+    made = mortal.image()
+    mortal.put(*made.layers)
+    dying = ComposeEngine(DeadAt(mortal, "try the images"), mortal.store)  # type: ignore[arg-type]
+    with pytest.raises(UnreachableError):
+        dying.load(made.described, made.config)
+    mortal.server.start()
+    host = connect(address_of(lab, mortal.server), name="again")
+    engine = ComposeEngine(host, mortal.store)
+    assert not engine.whole([made.described]), "no name before the content is on the disk"
+    engine.load(made.described, made.config, doubt=True)
+    assert engine.whole([made.described])
+    assert reads_back(mortal, made.described.reference)
+    host.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -18,6 +19,11 @@ REGION = "32.15"
 BEKASI = ROOT / "examples/pemda/32.16-bekasi.yaml"
 
 
+def wire_bytes(lab: Lab) -> int:
+    """Bytes that left the operator's interface, headers of every packet included."""
+    return int(Path(f"/sys/class/net/{lab.prefix}-office/statistics/tx_bytes").read_text())
+
+
 def test_a_ship_killed_three_times_arrives_whole_with_little_resent(
     workspace: Workspace, lab: Lab
 ) -> None:
@@ -27,32 +33,30 @@ def test_a_ship_killed_three_times_arrives_whole_with_little_resent(
     size = workspace.smartcity("pack", REGION).json["size_bytes"]
     server.rate(200_000_000)
     chance = random.Random(20261123)
-    moved = 0
+    before = wire_bytes(lab)
     for _ in range(3):
         process = workspace.start("ship", REGION)
         assert process.stderr is not None
-        began, enough = None, 0
+        enough = 0
         for line in process.stderr:
             event = json.loads(line)
             if event.get("event") != "transfer" or "layanan" not in event["text"]:
                 continue
-            began = event["done"] if began is None else began
             enough = enough or event["done"] + chance.randrange(size // 6, size // 4)
             if event["done"] >= enough:
                 process.kill()
-                moved += event["done"] - began
                 break
         process.communicate()
     server.rate(None)
-    last = workspace.smartcity("ship", REGION).json["servers"][0]
-    resent = moved + last["bytes_sent"] - size
+    workspace.smartcity("ship", REGION)
+    resent = wire_bytes(lab) - before - size
     print(f"bundle {size:,} bytes, resent after three kills: {resent:,} ({resent / size:.1%})")
     assert resent < 0.05 * size
     assert workspace.smartcity("ship", REGION).json["servers"][0]["bytes_sent"] < 100_000
     server.remove()
 
 
-def test_a_black_hole_ends_with_code_12_and_the_next_run_finishes(
+def test_a_black_hole_is_noticed_within_15_s_and_the_next_run_finishes(
     workspace: Workspace, lab: Lab
 ) -> None:
     server = lab.server("hole")

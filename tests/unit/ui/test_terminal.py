@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
 import pty
-from collections.abc import Iterator
 from contextlib import redirect_stderr
 
 import pytest
@@ -135,7 +134,8 @@ def test_markup_in_data_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) ->
     )
     out, err = capsys.readouterr()
     assert err == ""
-    assert out.count(SLY) == 7
+    assert out.count(SLY) == 8
+    assert "\\\\" not in out
 
 
 def test_markup_in_progress_and_errors_is_shown_as_it_is(
@@ -150,6 +150,7 @@ def test_markup_in_progress_and_errors_is_shown_as_it_is(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count(SLY) == 6
+    assert "\\\\" not in err
 
 
 def test_control_sequences_in_data_never_reach_the_screen(
@@ -180,25 +181,25 @@ def test_long_lines_are_not_broken_in_a_log(capsys: pytest.CaptureFixture[str]) 
 # -- on a terminal --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def terminal() -> Iterator[tuple[io.TextIOWrapper, int]]:
-    """A pseudo-terminal as standard error, and the end at which its screen is read."""
+def test_close_gives_the_cursor_back_and_may_be_called_twice() -> None:
     screen, theirs = pty.openpty()
+    os.set_blocking(screen, False)
     with os.fdopen(theirs, "w", encoding="utf-8") as stream, redirect_stderr(stream):
-        yield stream, screen
+        presenter = TerminalPresenter()
+        presenter.progress(Transfer("ship", SLY, 1, 2))
+        presenter.progress(Transfer("pack", "unknown size", 1, 0))
+        presenter.close()
+        presenter.close()
+        stream.flush()
+        drawn = _screen(screen)
     os.close(screen)
-
-
-def test_close_gives_the_cursor_back_and_may_be_called_twice(
-    terminal: tuple[io.TextIOWrapper, int],
-) -> None:
-    stream, screen = terminal
-    presenter = TerminalPresenter()
-    presenter.progress(Transfer("ship", SLY, 1, 2))
-    presenter.progress(Transfer("pack", "unknown size", 1, 0))
-    presenter.close()
-    presenter.close()
-    stream.flush()
-    drawn = os.read(screen, 1 << 20).decode()
     assert "[bold]x[/bold]" in drawn
     assert drawn.rindex("\x1b[?25h") > drawn.rindex("\x1b[?25l")
+
+
+def _screen(descriptor: int) -> str:
+    drawn = b""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            drawn += os.read(descriptor, 4096)
+    return drawn.decode()
