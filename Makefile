@@ -8,15 +8,17 @@ BIN := $(VENV)/bin
 PACKAGES := mmdebstrap iproute2 iptables e2fsprogs util-linux debian-archive-keyring openssh-client openssh-server \
             sudo postgresql nginx-light openssl zstd procps
 
+# Most tests wait for servers rather than compute: three side by side suit two cores.
+WORKERS ?= 3
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test lint bench images packages venv clean translations
+.PHONY: demo test lint bench images packages venv clean translations reference
 
 demo: packages venv
 	$(BIN)/smartcity demo --workspace .
 
 test: packages venv
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: venv
 	$(BIN)/ruff format --check .
@@ -34,6 +36,9 @@ translations: venv
 	$(BIN)/pybabel -q extract --no-location --keywords N_ --project smartcity -o $(VENV)/smartcity.pot smartcity_pkg
 	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -D smartcity -l id \
 	  -i $(VENV)/smartcity.pot -d smartcity_pkg/locale
+
+reference: venv
+	$(BIN)/python tests/support/command_reference.py docs/commands.md
 
 packages:
 	@bash .ci/packages $(PACKAGES)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from workspace import worker
 
 from smartcity_pkg.lab.lab import Lab, available
 
@@ -22,7 +23,7 @@ def lab() -> Iterator[Lab]:
     """Practice servers, removed at the end; what an earlier, killed run left is removed first."""
     if reason := available():
         missing(reason)
-    # Side by side on one machine, each run needs a prefix of its own.
-    with Lab(os.environ.get("SMARTCITY_LAB_PREFIX", "st")) as lab:
+    # Side by side on one machine, each run and each of its workers needs a prefix of its own.
+    with Lab(os.environ.get("SMARTCITY_LAB_PREFIX", "st") + worker()) as lab:
         lab.up()
         yield lab

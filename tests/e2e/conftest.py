@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from workspace import ROOT, Workspace
+from workspace import ROOT, Workspace, worker
 
 from smartcity_pkg.lab import exercise, images
 from smartcity_pkg.lab.engine import BUILDER
@@ -16,7 +16,7 @@ from smartcity_pkg.lab.server import Server
 @pytest.fixture(scope="session")
 def builder(lab: Lab) -> Iterator[Server]:
     """An engine that has every image of the catalogue."""
-    server = lab.server(BUILDER, keep_docker=True)
+    server = lab.server(f"{BUILDER}{worker()}", keep_docker=True)
     host = f"unix://{server.docker_socket}"
     images.build_base_images(host, ROOT / "bundles")
     images.build_app_images(host, ROOT / "bundles")

@@ -18,6 +18,11 @@ ROOT = Path(__file__).parents[2]
 KARAWANG = ROOT / "examples/pemda/32.15-karawang.yaml"
 
 
+def worker() -> str:
+    """The number of this pytest worker, "" without several."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+
+
 @dataclass
 class Ran:
     """A finished command."""

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartcity_pkg.core.units import bytes_text, seconds_text
+from smartcity_pkg.core import i18n
+from smartcity_pkg.core.units import bytes_text, number_text, seconds_text
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,13 @@ def test_a_size_has_at_most_three_digits_before_the_point(size_bytes: float) -> 
 )
 def test_a_duration_has_two_units_at_most(seconds: float, text: str) -> None:
     assert seconds_text(seconds) == text
+
+
+def test_numbers_follow_the_language() -> None:
+    try:
+        i18n.activate("id")
+        assert bytes_text(4200) == "4,2 kB"
+        assert number_text(1234.5, 1) == "1.234,5"
+    finally:
+        i18n.activate("en")
+    assert number_text(1234.5, 1) == "1,234.5"
