@@ -6,6 +6,7 @@ the rest. Loading from disk is in `catalogue.catalogue`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -35,6 +36,8 @@ def _version_range(text: str) -> str:
     return text
 
 
+Architecture = Literal["amd64", "arm64"]
+Group = Literal["layanan-publik", "e-gov", "platform"]
 AppVersion = Annotated[str, AfterValidator(_version)]
 VersionRange = Annotated[str, AfterValidator(_version_range)]
 
@@ -68,12 +71,18 @@ class Requirement(Model):
 
 
 class Demand(Model):
-    """What an app needs; each part fixed, or for each 100,000 residents."""
+    """What an app needs; each part fixed, or for each 100,000 residents.
+
+    `install_peak_mib` is memory beside all that runs, while the app is installed. `disk_mib` is
+    what the app writes: its images' layers are counted apart, once a server.
+    """
 
     memory_mib: float = Field(0, ge=0)
     cpus: float = Field(0, ge=0)
     disk_mib: float = Field(0, ge=0)
     bandwidth_kbps: float = Field(0, ge=0)
+    install_peak_mib: float = Field(0, ge=0)
+    cost_idr_per_year: float = Field(0, ge=0)
 
 
 class FixedDemand(Model):
@@ -81,6 +90,7 @@ class FixedDemand(Model):
 
     disk_mib: float = Field(0, ge=0)
     bandwidth_kbps: float = Field(0, ge=0)
+    cost_idr_per_year: float = Field(0, ge=0)
 
 
 class SecretSpec(Model):
@@ -119,23 +129,46 @@ class Hooks(Model):
     migrate: Hook | None = None
 
 
+MARKER = "TO-FILL-IN"
+"""What a draft says where a person must decide. It is possible as text and as an image's tag, so
+that a draft loads; in an entry that is no draft it is an error."""
+
+
+class OpenPoint(Model):
+    """What a person still has to do in a draft, and the dotted path where."""
+
+    at: str = Field(min_length=1)
+    todo: str = Field(min_length=1)
+
+
 class AppSpec(Model):
-    """All that smartcity adds to a Compose file, under `x-smartcity`."""
+    """All that smartcity adds to a Compose file, under `x-smartcity`.
+
+    Of each list in `requires_one_of` one app must run on the same server; where several do, the
+    first of them counts. `image_layers` says the MiB on disk of each layer of the app's images by
+    a name that is the same in all apps that share it (its diffID, or a name like `debian-13`).
+    While `draft` has an entry the app is a draft: it may hold MARKER, and no plan takes it.
+    """
 
     schema_version: Literal[1]
+    draft: tuple[OpenPoint, ...] = ()
     version: AppVersion
     title: Text
     summary: Text
-    group: Literal["layanan-publik", "e-gov", "platform"]
+    group: Group
     owner: str = Field(min_length=1)
     source: str = Field(min_length=1)
     benefit: int = Field(ge=0, le=100)
+    architectures: tuple[Architecture, ...] = Field(("amd64",), min_length=1)
     requires: tuple[Requirement, ...] = ()
+    requires_one_of: tuple[Annotated[tuple[Requirement, ...], Field(min_length=2)], ...] = ()
     conflicts: tuple[AppName, ...] = ()
     staff: dict[str, Annotated[float, Field(gt=0)]] = {}
+    staff_per_100k: dict[str, Annotated[float, Field(gt=0)]] = {}
     demand: FixedDemand = FixedDemand()
     demand_per_100k: Demand = Demand()
     install_peak_mib: float = Field(0, ge=0)
+    image_layers: dict[str, Annotated[float, Field(ge=0)]] = {}
     settings: dict[str, Any] = {}
     secrets: dict[SecretName, SecretSpec] = {}
     files: tuple[TemplateFile, ...] = ()
@@ -187,6 +220,11 @@ class App(BaseModel):
         return self.spec.group == "platform"
 
     @property
+    def is_draft(self) -> bool:
+        """Whether a person must still do something; drafts load, but no plan may hold them."""
+        return bool(self.spec.draft)
+
+    @property
     def images(self) -> tuple[str, ...]:
         """The image references of all services, each once, sorted."""
         return tuple(sorted({s.image for s in self.services}))
@@ -198,8 +236,38 @@ class App(BaseModel):
                 return service
         raise KeyError(name)
 
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """Every app that this one requires or may take as one of several, in the file's order."""
+        several = (r.app for choices in self.spec.requires_one_of for r in choices)
+        return tuple(dict.fromkeys([*(r.app for r in self.spec.requires), *several]))
+
+    def provided_by(self, beside: Mapping[str, App]) -> tuple[str, ...]:
+        """The apps of `beside` that provide for this one: what it requires, and of each
+        `requires_one_of` list the first that is there in an accepted version.
+        """
+        names = [r.app for r in self.spec.requires if r.app in beside]
+        for choices in self.spec.requires_one_of:
+            fitting = (
+                r.app for r in choices if r.app in beside and r.accepts(beside[r.app].version)
+            )
+            names += [n for n in (next(fitting, ""),) if n]
+        return tuple(dict.fromkeys(names))
+
+    def staff_for(self, population: int) -> dict[str, float]:
+        """Full-time people by skill that the app takes for `population` residents."""
+        share = population / 100_000
+        skills = sorted({*self.spec.staff, *self.spec.staff_per_100k})
+        return {
+            skill: self.spec.staff.get(skill, 0) + self.spec.staff_per_100k.get(skill, 0) * share
+            for skill in skills
+        }
+
     def demand_for(self, population: int) -> Demand:
-        """What the app needs for `population` residents: reservations, fixed part, share."""
+        """What the app needs for `population` residents: reservations, fixed part, share.
+
+        The layers of its images come on top (`image_layers`), each once a server.
+        """
         per, share = self.spec.demand_per_100k, population / 100_000
         return Demand(
             memory_mib=sum(s.reservation.memory_mib for s in self.services)
@@ -207,4 +275,6 @@ class App(BaseModel):
             cpus=sum(s.reservation.cpus for s in self.services) + per.cpus * share,
             disk_mib=self.spec.demand.disk_mib + per.disk_mib * share,
             bandwidth_kbps=self.spec.demand.bandwidth_kbps + per.bandwidth_kbps * share,
+            install_peak_mib=self.spec.install_peak_mib + per.install_peak_mib * share,
+            cost_idr_per_year=self.spec.demand.cost_idr_per_year + per.cost_idr_per_year * share,
         )

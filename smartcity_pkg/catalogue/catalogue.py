@@ -6,12 +6,13 @@ One app alone is read in `compose`; advice is in `lint`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from smartcity_pkg.catalogue import compose
 from smartcity_pkg.catalogue.app import App
 from smartcity_pkg.catalogue.faults import by_place, closest
+from smartcity_pkg.catalogue.rules import numbered
 from smartcity_pkg.catalogue.yamlfile import Document
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import InputError, Problem, UsageError
@@ -24,12 +25,14 @@ _AT = (compose.EXTENSION,)
 class Catalogue:
     """The apps by name, sorted, and a digest over every app's Compose text and templates.
 
-    `folder` is what messages call the folder that they came from.
+    `folder` is what messages call the folder that they came from; `elsewhere` is what they call
+    the folders of the apps that came from others.
     """
 
     apps: Mapping[str, App]
     digest: str
     folder: str = field(default="bundles", compare=False)
+    elsewhere: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def app(self, name: str) -> App:
         """The app called `name`; UsageError names one that is spelt like it."""
@@ -44,10 +47,8 @@ class Catalogue:
         )
 
     def required_by(self, name: str) -> tuple[str, ...]:
-        """The apps that require `name` directly, sorted."""
-        return tuple(
-            app.name for app in self.apps.values() if any(r.app == name for r in app.spec.requires)
-        )
+        """The apps that require `name` directly, or may take it as one of several, sorted."""
+        return tuple(app.name for app in self.apps.values() if name in app.providers)
 
     def dependency_order(self, names: Iterable[str]) -> tuple[str, ...]:
         """`names` with providers before what requires them, through other apps too.
@@ -62,8 +63,8 @@ class Catalogue:
             if name in seen or name not in self.apps:
                 return
             seen.add(name)
-            for requirement in sorted(r.app for r in self.apps[name].spec.requires):
-                visit(requirement)
+            for provider in sorted(self.apps[name].providers):
+                visit(provider)
             order.append(name)
 
         for name in sorted(wanted):
@@ -72,28 +73,32 @@ class Catalogue:
 
     def file(self, name: str) -> str:
         """What messages call the Compose file of the app called `name`."""
-        return f"{self.folder}/{name}/{compose.FILE}"
+        return f"{self.elsewhere.get(name, f'{self.folder}/{name}')}/{compose.FILE}"
 
 
-def load_catalogue(folder: Path) -> Catalogue:
+def load_catalogue(folder: Path, beside: Iterable[Path] = ()) -> Catalogue:
     """Every app below `folder`; one InputError lists all faults of all apps.
 
     An app is a folder that holds a compose.yaml; folders that begin with `_` or `.` hold none.
+    `beside` are folders of further apps, each of which takes the place of one of the same name.
     """
     shown = folder.as_posix()
     apps: dict[str, App] = {}
     documents: dict[str, Document] = {}
     problems: list[Problem] = []
-    for path in _app_folders(folder, shown):
+    elsewhere = {path.absolute().name: path for path in beside}
+    folders = {path.name: path for path in _app_folders(folder, shown)} | elsewhere
+    for name, path in sorted(folders.items()):
         try:
-            apps[path.name], documents[path.name] = compose.read(path, f"{shown}/{path.name}")
+            apps[name], documents[name] = compose.read(path.absolute(), path.as_posix())
         except InputError as error:
             problems += error.problems
     if not problems:
         problems = by_place(list(_faults_between(apps, documents)))
     if problems:
         raise InputError(problems)
-    return make_catalogue(apps.values(), shown)
+    made = make_catalogue(apps.values(), shown)
+    return replace(made, elsewhere={n: p.as_posix() for n, p in elsewhere.items()})
 
 
 def make_catalogue(apps: Iterable[App], folder: str = "bundles") -> Catalogue:
@@ -131,10 +136,12 @@ def _app_folders(folder: Path, shown: str) -> list[Path]:
 def _faults_between(
     apps: Mapping[str, App], documents: Mapping[str, Document]
 ) -> Iterator[Problem]:
-    yield from _requirements(apps, documents)
-    yield from _cycles(apps, documents)
-    yield from _conflicts(apps, documents)
-    yield from _routes(apps, documents)
+    yield from numbered("SC015", _requirements(apps, documents))
+    yield from numbered("SC015", _alternatives(apps, documents))
+    yield from numbered("SC019", _layers(apps, documents))
+    yield from numbered("SC015", _cycles(apps, documents))
+    yield from numbered("SC016", _conflicts(apps, documents))
+    yield from numbered("SC017", _routes(apps, documents))
 
 
 def _requirements(apps: Mapping[str, App], documents: Mapping[str, Document]) -> Iterator[Problem]:
@@ -162,18 +169,65 @@ def _requirements(apps: Mapping[str, App], documents: Mapping[str, Document]) ->
                 )
 
 
+def _alternatives(apps: Mapping[str, App], documents: Mapping[str, Document]) -> Iterator[Problem]:
+    """Lists of `requires_one_of` of which the catalogue offers nothing.
+
+    A name that it does not have is no fault as long as another of the list will do: the same entry
+    serves several catalogues.
+    """
+    for name, app in apps.items():
+        for i, choices in enumerate(app.spec.requires_one_of):
+            if not any(r.app in apps and r.accepts(apps[r.app].version) for r in choices):
+                yield documents[name].problem(
+                    (*_AT, "requires_one_of", i),
+                    _("the catalogue has none of these apps in an accepted version: {apps}").format(
+                        apps=", ".join(f"{r.app} {r.version}".strip() for r in choices)
+                    ),
+                    _("add one of them to the catalogue, or widen its range of versions"),
+                )
+
+
+def _layers(apps: Mapping[str, App], documents: Mapping[str, Document]) -> Iterator[Problem]:
+    """Layers of one name that two apps give different sizes."""
+    first: dict[str, str] = {}
+    for name, app in apps.items():
+        for layer, mib in app.spec.image_layers.items():
+            other = first.setdefault(layer, name)
+            if apps[other].spec.image_layers[layer] != mib:
+                yield documents[name].problem(
+                    (*_AT, "image_layers", layer),
+                    _("the layer “{layer}” has {mib:g} MiB here and {other:g} MiB in {app}").format(
+                        layer=layer,
+                        mib=mib,
+                        other=apps[other].spec.image_layers[layer],
+                        app=other,
+                    ),
+                    _("give the same layer the same size, or another layer another name"),
+                )
+
+
 def _cycles(apps: Mapping[str, App], documents: Mapping[str, Document]) -> Iterator[Problem]:
     """Each cycle of requirements once, at its first app by name."""
     for name in apps:
         if cycle := _shortest_way(apps, name, name):
             if min(cycle) != name:
                 continue
-            first = [r.app for r in apps[name].spec.requires].index(cycle[1])
             yield documents[name].problem(
-                (*_AT, "requires", first),
+                (*_AT, *_place_of(apps[name], cycle[1])),
                 _("apps require each other in a circle: {cycle}").format(cycle=" → ".join(cycle)),
                 _("take one of these requirements out"),
             )
+
+
+def _place_of(app: App, provider: str) -> tuple[str | int, ...]:
+    """Where the app's file names `provider`."""
+    for i, requirement in enumerate(app.spec.requires):
+        if requirement.app == provider:
+            return ("requires", i)
+    for i, choices in enumerate(app.spec.requires_one_of):
+        if any(r.app == provider for r in choices):
+            return ("requires_one_of", i)
+    raise KeyError(provider)
 
 
 def _shortest_way(apps: Mapping[str, App], start: str, goal: str) -> tuple[str, ...]:
@@ -182,7 +236,7 @@ def _shortest_way(apps: Mapping[str, App], start: str, goal: str) -> tuple[str, 
     seen: set[str] = set()
     for way in ways:
         app = apps.get(way[-1])
-        for other in sorted(r.app for r in app.spec.requires) if app else ():
+        for other in sorted(app.providers) if app else ():
             if other == goal:
                 return (*way, other)
             if other not in seen:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from smartcity_pkg.catalogue import references, subset, yamlfile
-from smartcity_pkg.catalogue.app import App, AppSpec, Resources, Service
+from smartcity_pkg.catalogue.app import MARKER, App, AppSpec, Resources, Service
 from smartcity_pkg.catalogue.faults import by_place
+from smartcity_pkg.catalogue.rules import numbered
 from smartcity_pkg.catalogue.yamlfile import Document, Path_
 from smartcity_pkg.core.errors import InputError, Problem
 from smartcity_pkg.core.i18n import _
@@ -40,29 +41,27 @@ def read(folder: Path, shown: str) -> tuple[App, Document]:
     """The app in `folder`, and its Compose file with the place of every value."""
     file = f"{shown}/{FILE}"
     data = yamlfile.read_bytes(folder / FILE, file)
-    document = yamlfile.parse(data, file)
-    if not isinstance(document.data, dict):
-        what = _("the file is empty") if document.data is None else _("not a Compose file")
-        raise InputError(document.problem((), what, _("bundles/laksa/compose.yaml is an example")))
+    document = _document(data, file)
     templates, problems = _templates(folder / "templates", f"{shown}/templates")
     problems = subset.problems(document) + problems
     if document.data.get("name") != folder.name:
-        problems.append(
-            document.problem(
-                ("name",),
-                _("the app is called “{name}”, but its folder “{folder}”").format(
-                    name=document.data.get("name", ""), folder=folder.name
-                ),
-                _("write: name: {folder}").format(folder=folder.name),
-            )
+        wrong = document.problem(
+            ("name",),
+            _("the app is called “{name}”, but its folder “{folder}”").format(
+                name=document.data.get("name", ""), folder=folder.name
+            ),
+            _("write: name: {folder}").format(folder=folder.name),
         )
+        problems += numbered("SC004", [wrong])
     reader = _ServiceReader(document)
     services = reader.services()
     problems += reader.problems
     try:
         spec = yamlfile.validate(document, AppSpec, (EXTENSION,))
     except InputError as error:
-        raise InputError(by_place(problems + error.problems)) from error
+        found = numbered("SC010", error.problems)
+        raise InputError(by_place(problems + found)) from error
+    problems += _markers(document, spec)
     problems += references.problems(document, spec, services, templates)
     if problems:
         raise InputError(by_place(problems))
@@ -71,6 +70,40 @@ def read(folder: Path, shown: str) -> tuple[App, Document]:
         name=folder.name, spec=spec, services=services, compose_text=text, templates=templates
     )
     return app, document
+
+
+def _document(data: bytes, file: str) -> Document:
+    """The Compose file in `data`; InputError where it is none."""
+    try:
+        document = yamlfile.parse(data, file)
+    except InputError as error:
+        raise InputError(numbered("SC001", error.problems)) from error
+    if not isinstance(document.data, dict):
+        what = _("the file is empty") if document.data is None else _("not a Compose file")
+        problem = document.problem((), what, _("bundles/laksa/compose.yaml is an example"))
+        raise InputError(numbered("SC004", [problem]))
+    return document
+
+
+def _markers(document: Document, spec: AppSpec) -> list[Problem]:
+    """What a person has still to fill in, in an entry that is no draft."""
+    if spec.draft:
+        return []
+    found = [
+        document.problem(
+            path,
+            _("“{marker}” is left here, and the app is no draft").format(marker=MARKER),
+            _("write what belongs here"),
+        )
+        for path, mark in document.marks.items()
+        if MARKER in mark.text
+    ]
+    return numbered("SC018", found)
+
+
+def is_image(text: str) -> bool:
+    """Whether `text` names an image as apps may: a path, and a tag or none."""
+    return bool(_IMAGE.fullmatch(text))
 
 
 def size_bytes(text: str) -> int | None:
@@ -109,7 +142,7 @@ class _ServiceReader:
         """All services, in the file's order."""
         named = self._fields(("services",))
         if not named and not self.problems:
-            self._fault(("services",), _("the app has no service"))
+            self._fault("SC004", ("services",), _("the app has no service"))
         return tuple(self._service(name) for name in named)
 
     def _service(self, name: str) -> Service:
@@ -127,6 +160,7 @@ class _ServiceReader:
         ):
             if most and amount > most:
                 self._fault(
+                    "SC006",
                     (*at, "deploy", "resources", "reservations", key),
                     _("the service reserves more “{key}” than its limit allows").format(key=key),
                 )
@@ -148,6 +182,7 @@ class _ServiceReader:
             size = size_bytes(str(value))
             if size is None:
                 self._fault(
+                    "SC006",
                     (*at, "memory"),
                     _("“memory” is no plain amount (got: {got})").format(got=value),
                     _("write it like 192M or 1G: selection counts with it"),
@@ -156,6 +191,7 @@ class _ServiceReader:
         if (value := fields.get("cpus")) is not None:
             if not _NUMBER.fullmatch(str(value)):
                 self._fault(
+                    "SC006",
                     (*at, "cpus"),
                     _("“cpus” is no plain number (got: {got})").format(got=value),
                     _('write it like "0.50": selection counts with it'),
@@ -168,13 +204,17 @@ class _ServiceReader:
         image = self._value(at)
         hint = _("write it with the app's version, like laksa:1.0.0")
         if not isinstance(image, str) or not image:
-            self._fault(at, _("the service has no image"), hint)
+            self._fault("SC005", at, _("the service has no image"), hint)
             return ""
         tag = image.rsplit("/", 1)[-1].partition(":")[2]
         if "@" in image or "$" in image or not _IMAGE.fullmatch(image):
-            self._fault(at, _("“{image}” is no image with a fixed tag").format(image=image), hint)
+            self._fault(
+                "SC005", at, _("“{image}” is no image with a fixed tag").format(image=image), hint
+            )
         elif tag in ("", "latest"):
-            self._fault(at, _("the image “{image}” names no version").format(image=image), hint)
+            self._fault(
+                "SC005", at, _("the image “{image}” names no version").format(image=image), hint
+            )
         return image
 
     def _has_healthcheck(self, at: Path_) -> bool:
@@ -189,7 +229,7 @@ class _ServiceReader:
             if isinstance(name, str):
                 names.append(name)
             else:
-                self._fault((*at, i), _("a secret is a name, or fields with “source”"))
+                self._fault("SC012", (*at, i), _("a secret is a name, or fields with “source”"))
         return tuple(names)
 
     def _published(self, at: Path_) -> tuple[str, ...]:
@@ -201,10 +241,13 @@ class _ServiceReader:
             elif isinstance(entry, str | int):
                 host = ":".join(_PORT_SPLIT.split(str(entry))[:-1])
             else:
-                self._fault((*at, i), _("a port is text like 8080:80, or fields with “target”"))
+                self._fault(
+                    "SC009", (*at, i), _("a port is text like 8080:80, or fields with “target”")
+                )
                 continue
             if not host:
                 self._fault(
+                    "SC009",
                     (*at, i),
                     _("the port has no fixed number on the server"),
                     _("write the server's port too, like 8080:80, or leave the port out"),
@@ -217,6 +260,7 @@ class _ServiceReader:
         for key, only in (("replicas", 1), ("mode", "replicated")):
             if deploy.get(key, only) != only:
                 self._fault(
+                    "SC007",
                     (*at, "deploy", key),
                     _("a service runs once on a server (got: {key}: {got})").format(
                         key=key, got=deploy[key]
@@ -228,6 +272,7 @@ class _ServiceReader:
         path = (*at, "depends_on")
         if isinstance(self._value(path), dict):
             self._fault(
+                "SC008",
                 path,
                 _("the long form of “depends_on” fails with docker stack"),
                 _("write a list of services, and let each wait for what it needs"),
@@ -236,7 +281,9 @@ class _ServiceReader:
         services = self._fields(("services",))
         for i, name in enumerate(self._list(path)):
             if name not in services:
-                self._fault((*path, i), _("there is no service “{name}”").format(name=name))
+                self._fault(
+                    "SC008", (*path, i), _("there is no service “{name}”").format(name=name)
+                )
 
     def _value(self, at: Path_) -> Any:
         value = self.document.data
@@ -247,16 +294,16 @@ class _ServiceReader:
     def _fields(self, at: Path_) -> dict[str, Any]:
         value = self._value(at)
         if value is not None and not isinstance(value, dict):
-            self._fault(at, _("“{name}”: expected fields").format(name=at[-1]))
+            self._fault("SC009", at, _("“{name}”: expected fields").format(name=at[-1]))
         return value if isinstance(value, dict) else {}
 
     def _list(self, at: Path_) -> list[Any]:
         value = self._value(at)
         if value is not None and not isinstance(value, list):
-            self._fault(at, _("“{name}”: expected a list").format(name=at[-1]))
+            self._fault("SC009", at, _("“{name}”: expected a list").format(name=at[-1]))
         return value if isinstance(value, list) else []
 
-    def _fault(self, at: Path_, message: str, hint: str = "") -> None:
-        problem = self.document.problem(at, message, hint)
+    def _fault(self, rule: str, at: Path_, message: str, hint: str = "") -> None:
+        (problem,) = numbered(rule, [self.document.problem(at, message, hint)])
         if problem not in self.problems:
             self.problems.append(problem)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from smartcity_pkg.catalogue.app import AppName, Model
+from smartcity_pkg.catalogue.app import AppName, Architecture, Model
 from smartcity_pkg.core.i18n import _
 
 REGION_PATTERN = r"^\d{2}\.\d{2}$"
@@ -23,6 +23,7 @@ DOMAIN_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 MemoryGib = Annotated[float, Field(le=1 << 20)]
 Cpus = Annotated[float, Field(le=1 << 16)]
 DiskGib = Annotated[float, Field(le=1 << 30)]
+Rupiah = Annotated[float, Field(ge=0, le=1e15)]
 _HOST_KEY_TYPES = (
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
@@ -101,6 +102,24 @@ class Reserved(Model):
     disk_gib: DiskGib = Field(10, ge=0)
 
 
+class Measured(Model):
+    """What `pemda probe` found on a server that day; what is declared beside it stays in force.
+
+    `upload_mbps` and `download_mbps` are Mbit/s from and to the operator's machine; `round_trip_ms`
+    is the shortest of a few commands' whole time, so at least the link's own.
+    """
+
+    date: date
+    cpus: Cpus = Field(gt=0)
+    memory_gib: MemoryGib = Field(gt=0)
+    disk_free_gib: DiskGib = Field(ge=0)
+    architecture: str
+    engine: str | None = None
+    upload_mbps: float | None = Field(None, gt=0)
+    download_mbps: float | None = Field(None, gt=0)
+    round_trip_ms: float | None = Field(None, ge=0)
+
+
 class Server(Model):
     """One machine of the pemda, with its capacity. No `ssh` means this very machine."""
 
@@ -108,16 +127,32 @@ class Server(Model):
     memory_gib: MemoryGib = Field(gt=0)
     cpus: Cpus = Field(gt=0)
     disk_gib: DiskGib = Field(gt=0)
+    architecture: Architecture = "amd64"
     reserved: Reserved = Reserved()
     ssh: Ssh | None = None
+    measured: Measured | None = None
+
+
+class Prices(Model):
+    """What one unit more of each capacity costs the pemda, in rupiah a year; None is unknown."""
+
+    memory_gib: Rupiah | None = None
+    cpu: Rupiah | None = None
+    disk_gib: Rupiah | None = None
+    mbps: Rupiah | None = None
+    staff: dict[str, Rupiah] = {}
 
 
 class Choice(Model):
-    """What the pemda insists on, refuses, and prefers (benefit weights by app, 0 to 100)."""
+    """What the pemda insists on, refuses, and prefers (benefit weights by app, 0 to 100).
+
+    `quotas` are the most apps that a plan may hold of a group.
+    """
 
     must: tuple[AppName, ...] = ()
     exclude: tuple[AppName, ...] = ()
     priorities: dict[AppName, Annotated[int, Field(ge=0, le=100)]] = {}
+    quotas: dict[Literal["layanan-publik", "e-gov"], Annotated[int, Field(ge=0)]] = {}
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Choice:
@@ -144,7 +179,10 @@ class Settings(Model):
 
 
 class Pemda(Model):
-    """The profile. `region` is the Kemendagri code, `name` the government's name."""
+    """The profile. `region` is the Kemendagri code, `name` the government's name.
+
+    `budget_idr_per_year` is what the apps may cost in a year, in rupiah; None is no limit.
+    """
 
     schema_version: Literal[1]
     region: RegionCode
@@ -153,6 +191,8 @@ class Pemda(Model):
     agreement: Agreement
     link_mbps: float = Field(gt=0, le=1_000_000)
     staff: dict[str, Annotated[float, Field(ge=0, le=1_000_000)]] = {}
+    budget_idr_per_year: Rupiah | None = None
+    prices: Prices = Prices()
     servers: tuple[Server, ...] = Field(min_length=1)
     choice: Choice = Choice()
     settings: Settings = Settings()

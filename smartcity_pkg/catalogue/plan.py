@@ -27,11 +27,30 @@ class PlannedApp(Model):
     reason: str
 
 
+class Extra(Model):
+    """How much more of one limit it takes. `scope` is a server's name or "pemda"."""
+
+    scope: str
+    limit: str
+    amount: float = Field(gt=0)
+
+
 class LeftOut(Model):
-    """One app that the plan does not take, and why."""
+    """One app that the plan does not take, and why.
+
+    `benefit` is what it would bring. Where it could be had in place of the apps `displaces`, the
+    plan would bring `loss` less benefit. `extra` is the least more capacity that would admit it
+    beside all chosen apps, which stay where they stand, or have to move if `moving`; empty where it
+    would fit as it is, None where capacity alone does not help.
+    """
 
     app: AppName
     reason: str
+    benefit: int = 0
+    displaces: tuple[AppName, ...] = ()
+    loss: int = 0
+    extra: tuple[Extra, ...] | None = None
+    moving: bool = False
 
 
 class Usage(Model):

@@ -34,8 +34,12 @@ def load_pemda(path: Path, catalogue: Catalogue | None = None) -> Pemda:
 
 
 def profile_digest(pemda: Pemda) -> str:
-    """sha256 over the profile's canonical JSON: comments and order of the file do not count."""
-    return digest.of_bytes(digest.canonical_json(pemda.model_dump(mode="json")))
+    """sha256 over the profile's canonical JSON: comments and order of the file do not count.
+
+    Nor does what was measured: it decides nothing, and a new measurement asks for no new plan.
+    """
+    counts = pemda.model_dump(mode="json", exclude={"servers": {"__all__": {"measured"}}})
+    return digest.of_bytes(digest.canonical_json(counts))
 
 
 def check_against(pemda: Pemda, catalogue: Catalogue, document: Document) -> list[Problem]:

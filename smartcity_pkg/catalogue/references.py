@@ -11,6 +11,7 @@ from typing import Any
 from smartcity_pkg.catalogue import settings_schema
 from smartcity_pkg.catalogue.app import AppSpec, Service
 from smartcity_pkg.catalogue.faults import closest
+from smartcity_pkg.catalogue.rules import numbered
 from smartcity_pkg.catalogue.yamlfile import Document, Path_
 from smartcity_pkg.core.errors import Problem
 from smartcity_pkg.core.i18n import _
@@ -26,14 +27,17 @@ def problems(
 ) -> list[Problem]:
     """Every name inside the app that leads nowhere, and settings that are no JSON Schema."""
     return [
-        *_services_named(document, spec, services),
-        *_files(document, spec, templates),
-        *_routes(document, spec),
-        *_secrets(document, spec, services),
-        *_requirements(document, spec),
-        *(
-            document.problem((*_AT, "settings", *fault.path), fault.message)
-            for fault in settings_schema.schema_faults(spec.settings)
+        *numbered("SC011", _services_named(document, spec, services)),
+        *numbered("SC011", _files(document, spec, templates)),
+        *numbered("SC013", _routes(document, spec)),
+        *numbered("SC012", _secrets(document, spec, services)),
+        *numbered("SC015", _requirements(document, spec)),
+        *numbered(
+            "SC014",
+            (
+                document.problem((*_AT, "settings", *fault.path), fault.message)
+                for fault in settings_schema.schema_faults(spec.settings)
+            ),
         ),
     ]
 
@@ -130,12 +134,21 @@ def _requirements(document: Document, spec: AppSpec) -> Iterator[Problem]:
             yield document.problem(
                 (*_AT, "requires", i), _("“{name}” is required twice").format(name=name)
             )
+    named = {*required, *(r.app for choices in spec.requires_one_of for r in choices)}
+    for i, choices in enumerate(spec.requires_one_of):
+        listed = [r.app for r in choices]
+        for j, name in enumerate(listed):
+            if name in listed[:j]:
+                yield document.problem(
+                    (*_AT, "requires_one_of", i, j),
+                    _("“{name}” stands twice in one list").format(name=name),
+                )
     for secret, rule in spec.secrets.items():
         for i, name in enumerate(rule.share_with):
-            if name not in required:
+            if name not in named:
                 yield document.problem(
                     (*_AT, "secrets", secret, "share_with", i),
                     _("“{name}” is not an app that this one requires").format(name=name),
-                    closest(name, required)
+                    closest(name, named)
                     or _("add it to requires, or do not share the secret with it"),
                 )

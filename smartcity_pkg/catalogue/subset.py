@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from smartcity_pkg.catalogue.faults import closest
+from smartcity_pkg.catalogue.rules import numbered
 from smartcity_pkg.catalogue.yamlfile import Document, Path_
 from smartcity_pkg.core.errors import Problem
 from smartcity_pkg.core.i18n import N_, _
 
-_TOP_LEVEL = frozenset({"name", "services", "networks", "volumes", "configs", "secrets"})
+TOP_LEVEL = frozenset({"name", "services", "networks", "volumes", "configs", "secrets"})
 
 # docker/cli, cli/compose/schema/data/config_schema_v3.13.json, "definitions/service".
-_SERVICE = frozenset(
+SERVICE = frozenset(
     [
         "build",
         "cap_add",
@@ -81,7 +82,7 @@ IGNORED = frozenset(
 
 # docker/cli, cli/compose/types/types.go, ForbiddenProperties; and what Compose alone knows.
 _LIMITS = N_("say it under deploy.resources.limits")
-_FORBIDDEN = {
+FORBIDDEN = {
     "extends": N_("write the service out in full, or share parts with a YAML anchor and <<"),
     "volume_driver": N_("name the driver under the top-level key volumes"),
     "volumes_from": N_("name the volume in both services"),
@@ -103,11 +104,12 @@ def problems(document: Document) -> list[Problem]:
         document.problem(
             (key,),
             _("unknown key “{key}”").format(key=key),
-            closest(key, {*_TOP_LEVEL, "x-smartcity"}) or _hint_for_top_level(key),
+            closest(key, {*TOP_LEVEL, "x-smartcity"}) or _hint_for_top_level(key),
         )
         for key in document.data
-        if key not in _TOP_LEVEL and not key.startswith("x-")
+        if key not in TOP_LEVEL and not key.startswith("x-")
     ]
+    found = numbered("SC002", found)
     services = document.data.get("services")
     for name, service in services.items() if isinstance(services, dict) else ():
         if isinstance(service, dict):
@@ -118,27 +120,25 @@ def problems(document: Document) -> list[Problem]:
 def _hint_for_top_level(key: str) -> str:
     if key == "version":
         return _("remove it: Compose no longer reads it")
-    return _("allowed: {keys}, and x-…").format(keys=", ".join(sorted(_TOP_LEVEL)))
+    return _("allowed: {keys}, and x-…").format(keys=", ".join(sorted(TOP_LEVEL)))
 
 
 def _in_service(document: Document, at: Path_, service: Iterable[str]) -> list[Problem]:
     found = []
     for key in service:
-        if key in _FORBIDDEN:
-            found.append(
-                document.problem(
-                    (*at, key),
-                    _("“{key}” is outside what Compose and docker stack share").format(key=key),
-                    _(_FORBIDDEN[key]),
-                )
+        if key in FORBIDDEN:
+            outside = document.problem(
+                (*at, key),
+                _("“{key}” is outside what Compose and docker stack share").format(key=key),
+                _(FORBIDDEN[key]),
             )
-        elif key not in _SERVICE and key not in IGNORED and not key.startswith("x-"):
-            found.append(
-                document.problem(
-                    (*at, key),
-                    _("unknown key “{key}” of a service").format(key=key),
-                    closest(key, _SERVICE)
-                    or _("leave it out: Compose and docker stack do not both know it"),
-                )
+            found += numbered("SC003", [outside])
+        elif key not in SERVICE and key not in IGNORED and not key.startswith("x-"):
+            unknown = document.problem(
+                (*at, key),
+                _("unknown key “{key}” of a service").format(key=key),
+                closest(key, SERVICE)
+                or _("leave it out: Compose and docker stack do not both know it"),
             )
+            found += numbered("SC002", [unknown])
     return found

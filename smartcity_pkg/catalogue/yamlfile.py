@@ -54,6 +54,30 @@ class Document:
                 return Problem(message, self.file, mark.line, mark.column, hint)
         return Problem(message, self.file, hint=hint)
 
+    def path_of(self, dotted: str) -> Path_:
+        """The path that `services.web.ports.0` names, as far as it is there.
+
+        A key may hold dots itself: the shortest key that is there is taken.
+        """
+        parts = dotted.split(".")
+        path: list[str | int] = []
+        value = self.data
+        while parts:
+            for length in range(1, len(parts) + 1):
+                name = ".".join(parts[:length])
+                if isinstance(value, dict) and name in value:
+                    path.append(name)
+                    value = value[name]
+                    break
+                if isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+                    path.append(int(name))
+                    value = value[int(name)]
+                    break
+            else:
+                break
+            parts = parts[length:]
+        return tuple(path)
+
     def written(self, path: Path_) -> str:
         """How the scalar at `path` was written; "" for anything else."""
         mark = self.marks.get(path)

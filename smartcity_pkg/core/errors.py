@@ -114,17 +114,22 @@ class NothingFitsError(SmartCityError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault in a file that a person wrote: where, what was expected, what was found."""
+    """One fault in a file that a person wrote: where, what was expected, what was found.
+
+    `rule` is the number of the rule that it breaks (`smartcity catalogue lint --explain NUMBER`).
+    """
 
     message: str
     file: str = ""
     line: int = 0
     column: int = 0
     hint: str = ""
+    rule: str = ""
 
     def __str__(self) -> str:
         place = ":".join(str(p) for p in (self.file, self.line, self.column) if p)
-        return f"{place}: {self.message}" if place else self.message
+        text = f"{place}: {self.message}" if place else self.message
+        return f"{text} [{self.rule}]" if self.rule else text
 
 
 class InputError(SmartCityError):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 from smartcity_pkg.core.i18n import language
 
 MIB = 1 << 20
@@ -33,3 +36,8 @@ def number_text(value: float, decimals: int = 0) -> str:
     """`value` as the active language writes numbers: `1,234.5`, in Indonesian `1.234,5`."""
     text = f"{value:,.{decimals}f}"
     return text.translate(str.maketrans(",.", ".,")) if language() == "id" else text
+
+
+def rupiah_text(amount: float | Fraction) -> str:
+    """Rupiah, rounded up to whole ones: `Rp1,250,000`."""
+    return f"Rp{number_text(math.ceil(amount))}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from catalogue_texts import COMPOSE, PLAN, PROFILE, PROVIDER, write_app, write_catalogue
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from yaml_fuzz import spoil
 
 from smartcity_pkg.catalogue.catalogue import Catalogue, load_catalogue, make_catalogue
 from smartcity_pkg.catalogue.compose import read_app
@@ -18,40 +17,6 @@ from smartcity_pkg.catalogue.lint import lint
 from smartcity_pkg.catalogue.plan import load_plan
 from smartcity_pkg.catalogue.profile import load_pemda
 from smartcity_pkg.core.errors import InputError
-
-VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.dates()
-    | st.sampled_from(
-        ["web", "basis", "lapor", "/x/", "1.0", "latest", "$ref", "#/", "app.json.j2"]
-    ),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.text(max_size=5) | st.sampled_from(["type", "$ref", "items", "service", "memory"]),
-            inner,
-            max_size=3,
-        )
-    ),
-    max_leaves=8,
-)
-
-
-def spoil(text: str, data: st.DataObject) -> bytes:
-    """`text` with one to three of its values, anywhere, exchanged for others."""
-    tree: Any = yaml.safe_load(text)
-    for _round in range(data.draw(st.integers(1, 3))):
-        place, key = tree, data.draw(st.sampled_from(sorted(tree)))
-        while isinstance(place[key], dict | list) and place[key] and data.draw(st.integers(0, 4)):
-            place = place[key]
-            keys = sorted(place) if isinstance(place, dict) else range(len(place))
-            key = data.draw(st.sampled_from(keys))
-        place[key] = data.draw(VALUES)
-    return yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "replace")
 
 
 def only_input_errors(read: Callable[[], object]) -> None:

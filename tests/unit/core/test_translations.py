@@ -20,7 +20,8 @@ def indonesian() -> Catalog:
 
 def used() -> set[str]:
     keywords = {"_": None, "N_": None}
-    found = extract_from_dir(PACKAGE, keywords=keywords)
+    methods = [("**.py", "python"), ("**.html.j2", "jinja2")]
+    found = extract_from_dir(PACKAGE, methods, keywords=keywords)
     return {message for _file, _line, message, _comments, _context in found if message}
 
 
