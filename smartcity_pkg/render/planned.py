@@ -84,8 +84,21 @@ def _about_apps(plan: Plan, catalogue: Catalogue) -> Iterator[Problem]:
 def _about_requirements(
     planned: PlannedApp, server: str, plan: Plan, catalogue: Catalogue
 ) -> Iterator[Problem]:
+    app = catalogue.apps[planned.app]
     beside = {p.app for p in plan.on_server(server)}
-    for requirement in catalogue.apps[planned.app].spec.requires:
+    here = {n: catalogue.apps[n] for n in beside if n in catalogue.apps}
+    for choices in app.spec.requires_one_of:
+        if not any(r.app in here and r.accepts(here[r.app].version) for r in choices):
+            yield Problem(
+                _(
+                    "{app} requires one of {providers}; the plan puts none of them on {server}"
+                ).format(
+                    app=planned.app,
+                    providers=", ".join(f"{r.app} {r.version}".strip() for r in choices),
+                    server=server,
+                )
+            )
+    for requirement in app.spec.requires:
         provider = catalogue.apps.get(requirement.app)
         if requirement.app not in beside:
             yield Problem(

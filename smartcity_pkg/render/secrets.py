@@ -39,7 +39,8 @@ def shared_with(provider: App, here: ServerApps) -> tuple[SharedSecret, ...]:
         SharedSecret(app.name, name)
         for app in sorted(here.apps, key=lambda a: a.name)
         for name, spec in sorted(app.spec.secrets.items())
-        if provider.name in spec.share_with and app.name != provider.name
+        if provider.name in spec.share_with
+        and provider.name in app.provided_by({a.name: a for a in here.apps})
     )
 
 

@@ -35,10 +35,13 @@ class ServerApps:
         return next((a for a in self.apps if a.name == name), None)
 
     def providers(self, app: App) -> tuple[App, ...]:
-        """The apps of this server that `app` requires, in this server's order."""
-        wanted = {r.app for r in app.spec.requires}
+        """The apps of this server that provide for `app`, in this server's order.
+
+        Of several that would do, the first of the app's list that runs here.
+        """
+        wanted = app.provided_by({a.name: a for a in self.apps})
         return tuple(a for a in self.apps if a.name in wanted)
 
     def consumers(self, app: App) -> tuple[App, ...]:
-        """The apps of this server that require `app`, in this server's order."""
-        return tuple(a for a in self.apps if any(r.app == app.name for r in a.spec.requires))
+        """The apps of this server that `app` provides for, in this server's order."""
+        return tuple(a for a in self.apps if app in self.providers(a))

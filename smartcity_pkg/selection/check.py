@@ -11,7 +11,7 @@ from smartcity_pkg.catalogue.catalogue import Catalogue
 from smartcity_pkg.catalogue.pemda import Pemda
 from smartcity_pkg.catalogue.plan import Plan
 from smartcity_pkg.core.i18n import _
-from smartcity_pkg.selection import explain, limits
+from smartcity_pkg.selection import limits, reasons
 from smartcity_pkg.selection.problem import Question, ask
 from smartcity_pkg.selection.verify import PEMDA, Rule, Violation, violations
 
@@ -50,7 +50,7 @@ def _wrong_names(catalogue: Catalogue, pemda: Pemda, question: Question, plan: P
         if planned.app not in catalogue.apps:
             wrong.append(_("{app}: the catalogue has no such app.").format(app=planned.app))
         elif bar := question.barred.get(planned.app):
-            reason = explain.why_barred(bar, catalogue.apps, pemda)
+            reason = reasons.why_barred(bar, catalogue.apps, pemda)
             wrong.append(
                 _("{app}: it may not run. {reason}").format(app=planned.app, reason=reason)
             )
@@ -65,7 +65,7 @@ def _wrong_names(catalogue: Catalogue, pemda: Pemda, question: Question, plan: P
             wrong.append(_("{app}: the plan names a server twice.").format(app=planned.app))
     for must in pemda.choice.must:
         if bar := question.barred.get(must):
-            reason = explain.why_barred(bar, catalogue.apps, pemda)
+            reason = reasons.why_barred(bar, catalogue.apps, pemda)
             wrong.append(
                 _("{app}: the profile insists on it, yet it may not run. {reason}").format(
                     app=must, reason=reason
@@ -93,6 +93,7 @@ def violation_text(violation: Violation) -> str:
         Rule.TOGETHER: _("{app}: it requires {other} on server {scope}, which is not there."),
         Rule.CONFLICT: _("{app} and {other} exclude each other; the plan has both."),
         Rule.MUST: _("{app}: the profile insists on it, and the plan does not have it."),
+        Rule.ARCHITECTURE: _("{app}: its images are not built for the processors of {scope}."),
         Rule.NEEDLESS: _("{app}: no app on server {scope} requires it."),
     }
     return templates[violation.rule].format(

@@ -5,18 +5,19 @@ Joins `problem`, `solve` and `explain`; files and screens are for others.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 from smartcity_pkg.catalogue.catalogue import Catalogue
 from smartcity_pkg.catalogue.pemda import Pemda
-from smartcity_pkg.catalogue.plan import LeftOut, Plan, PlannedApp, Usage
+from smartcity_pkg.catalogue.plan import Extra, LeftOut, Plan, PlannedApp, Usage
 from smartcity_pkg.catalogue.profile import profile_digest
 from smartcity_pkg.core.errors import NothingFitsError
 from smartcity_pkg.core.i18n import _
-from smartcity_pkg.selection import explain, limits, solve, verify
+from smartcity_pkg.selection import explain, limits, reasons, solve, verify
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Placement, Question, ask
-from smartcity_pkg.selection.shortage import least
+from smartcity_pkg.selection.shortage import Shortage, least
 from smartcity_pkg.selection.solve import Solution
 
 
@@ -38,12 +39,10 @@ def select(
     Raises NothingFitsError where the must-have apps cannot be had, naming what lacks and by how
     much; InputError where the profile's choice names apps that the catalogue does not have.
     """
-    question = ask(catalogue.apps, pemda, today=today, running=running)
-    _refuse_barred_musts(catalogue, pemda, question)
+    question, solution = solved(
+        catalogue, pemda, today=today, running=running, time_limit_s=time_limit_s
+    )
     effort = Effort(time_limit_s=time_limit_s)
-    solution = solve.best(question, effort)
-    if solution is None:
-        raise _nothing_fits(question, effort)
     return Plan(
         region=pemda.region,
         pemda=pemda.name,
@@ -55,6 +54,24 @@ def select(
         left_out=_left_out(catalogue, pemda, question, solution, effort),
         usage=usage_of(question, solution.placement),
     )
+
+
+def solved(
+    catalogue: Catalogue,
+    pemda: Pemda,
+    *,
+    today: date,
+    running: Plan | None = None,
+    time_limit_s: float = 60,
+) -> tuple[Question, Solution]:
+    """The question and its best solution, without the plan's sentences; raises as `select`."""
+    question = ask(catalogue.apps, pemda, today=today, running=running)
+    _refuse_barred_musts(catalogue, pemda, question)
+    effort = Effort(time_limit_s=time_limit_s)
+    solution = solve.best(question, effort)
+    if solution is None:
+        raise _nothing_fits(question, effort)
+    return question, solution
 
 
 def usage_of(question: Question, placement: Placement) -> tuple[Usage, ...]:
@@ -71,16 +88,16 @@ def usage_of(question: Question, placement: Placement) -> tuple[Usage, ...]:
 
 
 def _refuse_barred_musts(catalogue: Catalogue, pemda: Pemda, question: Question) -> None:
-    reasons = [
+    refused = [
         _("the must-have app {app} cannot be had. {reason}").format(
-            app=must, reason=explain.why_barred(question.barred[must], catalogue.apps, pemda)
+            app=must, reason=reasons.why_barred(question.barred[must], catalogue.apps, pemda)
         )
         for must in pemda.choice.must
         if must in question.barred
     ]
-    if reasons:
+    if refused:
         raise NothingFitsError(
-            "\n".join(reasons),
+            "\n".join(refused),
             _("take the app out of choice.must, or remove in the profile what keeps it out"),
         )
 
@@ -103,9 +120,9 @@ def _nothing_fits(question: Question, effort: Effort) -> NothingFitsError:
     return NothingFitsError(
         _("{what}: at best, {shortages}").format(
             what=head.format(musts=musts, required=", ".join(required)),
-            shortages=explain.shortages_text(shortages),
+            shortages=reasons.shortages_text(shortages),
         ),
-        explain.remedies(shortages),
+        reasons.remedies(shortages),
     )
 
 
@@ -117,7 +134,7 @@ def _planned(
             app=name,
             version=catalogue.apps[name].version,
             servers=solution.placement[name],
-            reason=explain.why_chosen(name, question, solution, pemda),
+            reason=reasons.why_chosen(name, question, solution, pemda),
         )
         for name in catalogue.dependency_order(sorted(solution.placement))
     )
@@ -126,8 +143,28 @@ def _planned(
 def _left_out(
     catalogue: Catalogue, pemda: Pemda, question: Question, solution: Solution, effort: Effort
 ) -> tuple[LeftOut, ...]:
-    reasons = explain.why_left_out(question, solution, effort)
+    left = {
+        name: LeftOut(
+            app=name,
+            reason=reasons.why_left_out(found, question, solution),
+            benefit=question.candidates[name].benefit,
+            displaces=found.displaces,
+            loss=found.loss,
+            extra=None if found.least_extra is None else extra_of(found.least_extra),
+            moving=found.moving,
+        )
+        for name, found in explain.explain(question, solution, effort).items()
+    }
     for name, bar in question.barred.items():
         if not catalogue.apps[name].is_platform:
-            reasons[name] = explain.why_barred(bar, catalogue.apps, pemda)
-    return tuple(LeftOut(app=name, reason=reasons[name]) for name in sorted(reasons))
+            reason = reasons.why_barred(bar, catalogue.apps, pemda)
+            left[name] = LeftOut(app=name, reason=reason)
+    return tuple(left[name] for name in sorted(left))
+
+
+def extra_of(shortages: Iterable[Shortage]) -> tuple[Extra, ...]:
+    """What lacks, as a plan's file says it."""
+    return tuple(
+        Extra(scope=s.scope, limit=s.limit, amount=limits.quantity(s.limit, s.missing))
+        for s in shortages
+    )

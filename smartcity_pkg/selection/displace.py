@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smartcity_pkg.selection.problem import Placement, Question
-from smartcity_pkg.selection.verify import on_server, standing_platforms, violations
+from smartcity_pkg.selection.problem import Candidate, Placement, Question
+from smartcity_pkg.selection.verify import (
+    idle_servers,
+    on_server,
+    standing_platforms,
+    violations,
+)
 
 
 @dataclass(frozen=True)
@@ -59,14 +64,35 @@ def after(question: Question, placement: Placement, way: Displacement) -> Placem
         ):
             return None
     placed: dict[str, set[str]] = {}
-    standing = {n: placement[n][0] for n in standing_platforms(question, placement)}
-    for name, server in (*spots.items(), *standing.items()):
+    for name in standing_platforms(question, placement):
+        for server in idle_servers(question, placement, name)[:1]:
+            placed.setdefault(name, set()).add(server)
+    for name, server in (*spots.items(), *((n, s) for n, at in placed.items() for s in at)):
         for member in question.family(name):
             placed.setdefault(member, set()).add(server)
+    _provide(question, placement, placed)
     return {
         name: tuple(s for s in question.servers if s in servers)
         for name, servers in sorted(placed.items())
     }
+
+
+def _provide(question: Question, before: Placement, placed: dict[str, set[str]]) -> None:
+    """Add to `placed`, wherever one of several platform apps is needed and none is there, one.
+
+    The one that was there before is preferred, then the first of the list.
+    """
+    waiting = sorted((n, s) for n, servers in placed.items() for s in servers)
+    while waiting:
+        name, server = waiting.pop(0)
+        for choices in question.candidates[name].one_of:
+            if any(server in placed.get(c, ()) for c in choices):
+                continue
+            offered = [c for c in choices if question.candidates[c].platform]
+            offered.sort(key=lambda c: server not in before.get(c, ()))
+            for member in question.family(offered[0]) if offered else ():
+                placed.setdefault(member, set()).add(server)
+                waiting.append((member, server))
 
 
 def _fits(question: Question, placement: Placement, way: Displacement) -> bool:
@@ -75,7 +101,27 @@ def _fits(question: Question, placement: Placement, way: Displacement) -> bool:
 
 
 def _with_dependents(question: Question, placement: Placement, name: str) -> tuple[str, ...]:
-    """`name` and the chosen apps that require it, which must go with it."""
-    return tuple(
-        n for n in sorted(placement) if n == name or name in question.candidates[n].requires
+    """`name` and the chosen apps that cannot stay without it, which must go with it."""
+    gone = {name}
+    while True:
+        more = {
+            n
+            for n in placement
+            if n not in gone and _needs_one(question.candidates[n], gone, placement, placement[n])
+        }
+        if not more:
+            return tuple(sorted(gone))
+        gone |= more
+
+
+def _needs_one(
+    candidate: Candidate, gone: set[str], placement: Placement, servers: tuple[str, ...]
+) -> bool:
+    """Whether `candidate` cannot stay on `servers` without the apps `gone`."""
+    if gone & set(candidate.requires):
+        return True
+    return any(
+        gone & set(choices)
+        and not any(set(servers) <= set(placement.get(c, ())) for c in choices if c not in gone)
+        for choices in candidate.one_of
     )

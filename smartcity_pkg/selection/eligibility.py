@@ -17,6 +17,7 @@ from smartcity_pkg.catalogue.pemda import Pemda
 class Cause(StrEnum):
     """Why an app is barred."""
 
+    DRAFT = "draft"
     EXCLUDED = "excluded"
     NOT_COVERED = "not-covered"
     NOT_YET_VALID = "not-yet-valid"
@@ -26,6 +27,8 @@ class Cause(StrEnum):
     REQUIRED_BARRED = "required-barred"
     TORN = "torn"
     AGAINST_MUST = "against-must"
+    ARCHITECTURE = "architecture"
+    NO_ALTERNATIVE = "no-alternative"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Bar:
     """What keeps `app` out.
 
     `other` is the app that it requires, or conflicts with; `own` is the one of its own
-    requirements (or itself) that conflicts; `root` is the bar of the required app.
+    requirements (or itself) that conflicts; `root` is the bar of the required app. For
+    ARCHITECTURE `other` is "" or the required app with which it has no server in common; for
+    NO_ALTERNATIVE it is the names of the list, joined by commas.
     """
 
     cause: Cause
@@ -44,7 +49,10 @@ class Bar:
 
 
 def requirements(apps: Mapping[str, App], name: str) -> tuple[str, ...]:
-    """Every app that `name` requires, directly or through others, sorted, without itself."""
+    """Every app that `name` requires, directly or through others, sorted, without itself.
+
+    What it requires one of is not among them: that is chosen with the plan.
+    """
     found: set[str] = set()
     ahead = [name]
     while ahead:
@@ -77,6 +85,9 @@ def barred(apps: Mapping[str, App], pemda: Pemda, today: date) -> dict[str, Bar]
     for name in sorted(set(apps) - set(bars)):
         if torn := _first_clash(families[name], families[name], pairs):
             bars[name] = Bar(Cause.TORN, name, other=torn[1], own=torn[0])
+    for name in sorted(set(apps) - set(bars)):
+        if bar := _homeless(apps, name, pemda):
+            bars[name] = bar
     insisted = {m: families[m] for m in pemda.choice.must if m in apps}
     for name in sorted(set(apps) - set(bars)):
         for must, family in sorted(insisted.items()):
@@ -88,19 +99,64 @@ def barred(apps: Mapping[str, App], pemda: Pemda, today: date) -> dict[str, Bar]
 
 
 def _own_bar(app: App, pemda: Pemda, today: date) -> Bar | None:
-    """What the profile alone has against `app`. Platform apps need no agreement."""
+    """What the profile alone has against `app`, or that it is a draft.
+
+    Platform apps need no agreement.
+    """
+    cause = _unfit(app, pemda) or (None if app.is_platform else _not_agreed(app, pemda, today))
+    return Bar(cause, app.name) if cause else None
+
+
+def _unfit(app: App, pemda: Pemda) -> Cause | None:
+    if app.is_draft:
+        return Cause.DRAFT
     if app.name in pemda.choice.exclude:
-        return Bar(Cause.EXCLUDED, app.name)
-    if app.is_platform:
-        return None
+        return Cause.EXCLUDED
+    return None if _homes(app, pemda) else Cause.ARCHITECTURE
+
+
+def _not_agreed(app: App, pemda: Pemda, today: date) -> Cause | None:
     agreement = pemda.agreement.pks
     if not pemda.agreement.covers(app.name):
-        return Bar(Cause.NOT_COVERED, app.name)
+        return Cause.NOT_COVERED
     if today < agreement.date:
-        return Bar(Cause.NOT_YET_VALID, app.name)
-    if agreement.expires is not None and today > agreement.expires:
-        return Bar(Cause.EXPIRED, app.name)
+        return Cause.NOT_YET_VALID
+    expired = agreement.expires is not None and today > agreement.expires
+    return Cause.EXPIRED if expired else None
+
+
+def _homes(app: App, pemda: Pemda) -> set[str]:
+    """The servers of an architecture that the app's images are built for."""
+    return {s.name for s in pemda.servers if s.architecture in app.spec.architectures}
+
+
+def _homeless(apps: Mapping[str, App], name: str, pemda: Pemda) -> Bar | None:
+    """The bar of an app that shares no server with something that it requires."""
+    homes = _homes(apps[name], pemda)
+    for other in requirements(apps, name):
+        homes &= _homes(apps[other], pemda)
+        if not homes:
+            return Bar(Cause.ARCHITECTURE, name, other)
     return None
+
+
+def alternatives(
+    apps: Mapping[str, App], name: str, bars: Mapping[str, Bar]
+) -> tuple[tuple[str, ...], ...]:
+    """Of each list of which `name` requires one: those that a plan may hold, in the list's order.
+
+    Lists that a plain requirement of the app satisfies already are left out.
+    """
+    required = set(requirements(apps, name))
+    return tuple(
+        tuple(
+            r.app
+            for r in choices
+            if r.app in apps and r.app not in bars and r.accepts(apps[r.app].version)
+        )
+        for choices in apps[name].spec.requires_one_of
+        if not any(r.app in required and r.accepts(apps[r.app].version) for r in choices)
+    )
 
 
 def _spread(
@@ -118,6 +174,16 @@ def _spread(
         elif root := _spread(apps, other, bars, above | {name}):
             bars[name] = Bar(Cause.REQUIRED_BARRED, name, other, root=root)
         if name in bars:
+            return bars[name]
+    for choices in apps[name].spec.requires_one_of:
+        for choice in choices:
+            if choice.app in apps:
+                _spread(apps, choice.app, bars, above | {name})
+        if not any(
+            r.app in apps and r.app not in bars and r.accepts(apps[r.app].version) for r in choices
+        ):
+            names = ", ".join(r.app for r in choices)
+            bars[name] = Bar(Cause.NO_ALTERNATIVE, name, other=names)
             return bars[name]
     return None
 

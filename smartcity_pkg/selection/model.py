@@ -5,6 +5,7 @@ Columns (all 0 or 1 unless said otherwise):
     ("at", app, server)      the app runs on the server
     ("chosen", app)          the app runs anywhere
     ("used", server)         the server runs anything
+    ("layer", name, server)  the image layer lies on the server's disk
     ("peak", server)         MiB: the highest install peak among the apps on the server
     ("stands", app, server)  a must-have platform app runs there though nothing requires it
     ("extra", scope, limit)  units: how much of the limit is lacking (only in `with_shortage`)
@@ -19,7 +20,7 @@ from itertools import product
 
 from smartcity_pkg.selection import limits
 from smartcity_pkg.selection.problem import Candidate, Placement, Question
-from smartcity_pkg.selection.verify import PEMDA
+from smartcity_pkg.selection.verify import PEMDA, idle_servers, standing_platforms
 
 Column = tuple[str, ...]
 Terms = Mapping[Column, int]
@@ -92,6 +93,7 @@ def with_shortage(question: Question) -> LinearModel:
     for scope, limit, available, terms in scoped:
         most = sum(n for column, n in terms.items() if column[0] == "at")
         most += model.bounds[("peak", scope)][1] if limit == limits.MEMORY else 0
+        most += sum(question.layers.values()) if limit == limits.DISK else 0
         most = max(0, most - available)
         extra, lacks = ("extra", scope, limit), ("lacks", scope, limit)
         model.add(extra, most, whole=False)
@@ -120,10 +122,13 @@ def values_of(question: Question, placement: Placement) -> dict[Column, int]:
     for server in question.servers:
         here = [n for n, servers in placement.items() if server in servers]
         values[("used", server)] = int(bool(here))
+        lying = {n for app in here for n in question.candidates[app].layers}
+        values.update({("layer", n, server): int(n in lying) for n in question.layers})
         values[("peak", server)] = max((question.candidates[n].peak for n in here), default=0)
         for anchor in question.anchors:
-            alone = not any(n in placement for n in question.requirers(anchor))
-            values[("stands", anchor, server)] = int(alone and anchor in here)
+            stands = anchor in standing_platforms(question, placement)
+            idle = idle_servers(question, placement, anchor) if stands else ()
+            values[("stands", anchor, server)] = int(idle[:1] == (server,))
     return values
 
 
@@ -158,6 +163,8 @@ def _placements(question: Question) -> LinearModel:
         model.add(("used", server))
         peaks = [c.peak for c in question.candidates.values()]
         model.add(("peak", server), max(peaks, default=0), whole=False)
+        for layer in question.layers:
+            model.add(("layer", layer, server), whole=False)
     for anchor in question.anchors:
         for server in question.servers:
             model.add(("stands", anchor, server))
@@ -185,6 +192,10 @@ def _instances_rows(question: Question, model: LinearModel, candidate: Candidate
         if candidate.peak:
             terms = {("peak", server): 1, ("at", name, server): -candidate.peak}
             model.at_least(terms, 0)
+        for layer in candidate.layers:
+            model.at_most({("at", name, server): 1, ("layer", layer, server): -1}, 0)
+        if not candidate.runs_on(server):
+            model.fix(("at", name, server), 0)
 
 
 def _family_rows(question: Question, model: LinearModel, candidate: Candidate) -> None:
@@ -192,12 +203,14 @@ def _family_rows(question: Question, model: LinearModel, candidate: Candidate) -
     name = candidate.name
     for other, server in product(candidate.requires, question.servers):
         model.at_least({("at", other, server): 1, ("at", name, server): -1}, 0)
+    for choices, server in product(candidate.one_of, question.servers):
+        there: list[Column] = [("at", other, server) for other in choices]
+        model.at_least({**dict.fromkeys(there, 1), ("at", name, server): -1}, 0)
     if not candidate.platform:
         return
-    anchors = [a for a in question.anchors if name in question.family(a)]
     for server in question.servers:
-        wanted: list[Column] = [("at", n, server) for n in question.requirers(name)]
-        wanted += [("stands", a, server) for a in anchors]
+        wanted: list[Column] = [("at", n, server) for n in question.users(name)]
+        wanted += [("stands", name, server)] if name in question.anchors else []
         model.at_most({("at", name, server): 1, **dict.fromkeys(wanted, -1)}, 0)
     if name in question.anchors:
         stands: dict[Column, int] = {("stands", name, s): 1 for s in question.servers}
@@ -216,6 +229,8 @@ def _server_terms(question: Question, server: str, limit: str) -> dict[Column, i
     }
     if limit == limits.MEMORY:
         terms[("peak", server)] = 1
+    if limit == limits.DISK:
+        terms.update({("layer", n, server): size for n, size in question.layers.items() if size})
     return terms
 
 

@@ -18,7 +18,13 @@ from smartcity_pkg.core.errors import InputError, Problem
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import GIB, MIB
 from smartcity_pkg.selection import limits
-from smartcity_pkg.selection.eligibility import Bar, barred, conflicting_pairs, requirements
+from smartcity_pkg.selection.eligibility import (
+    Bar,
+    alternatives,
+    barred,
+    conflicting_pairs,
+    requirements,
+)
 
 Placement = Mapping[str, tuple[str, ...]]
 """The servers of each chosen app; an app that is not chosen is absent."""
@@ -30,7 +36,10 @@ class Candidate:
 
     `needs` holds what one instance takes of each limit, of its server and of the pemda; `peak` is
     the memory that must also be free while the app is installed, one app at a time. `requires` is
-    transitive. A platform app has no benefit of its own and follows the apps that require it.
+    transitive. Of each tuple in `one_of` at least one app must stand on the same server. `layers`
+    are the image layers that it needs on disk; `needs` does not count them. `servers` are those
+    that it can run on, None for all. A platform app has no benefit of its own and follows the apps
+    that require it.
     """
 
     name: str
@@ -40,14 +49,26 @@ class Candidate:
     needs: Mapping[str, int]
     peak: int = 0
     requires: tuple[str, ...] = ()
+    one_of: tuple[tuple[str, ...], ...] = ()
+    layers: tuple[str, ...] = ()
+    servers: frozenset[str] | None = None
+
+    def uses(self, other: str) -> bool:
+        """Whether it requires `other`, or may take it as one of several."""
+        return other in self.requires or any(other in choices for choices in self.one_of)
+
+    def runs_on(self, server: str) -> bool:
+        """Whether `server` has an architecture for it."""
+        return self.servers is None or server in self.servers
 
 
 @dataclass(frozen=True)
 class Question:
     """A whole selection problem. `servers` are in the profile's order, candidates by name.
 
-    `supply` maps each server to its limits; `shared` maps each limit of the whole pemda. `running`
-    is the server of each app (platform apps left aside) that runs now and may stay.
+    `supply` maps each server to its limits; `shared` maps each limit of the whole pemda (link,
+    skills, budget, quotas). `running` is the server of each app (platform apps left aside) that
+    runs now and may stay. `layers` is the size of each image layer on disk, in MiB.
     """
 
     candidates: Mapping[str, Candidate]
@@ -56,6 +77,7 @@ class Question:
     conflicts: tuple[tuple[str, str], ...] = ()
     running: Mapping[str, str] = field(default_factory=dict)
     barred: Mapping[str, Bar] = field(default_factory=dict)
+    layers: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -91,15 +113,35 @@ class Question:
         """All of `names` and what they require, sorted."""
         return tuple(sorted({m for n in names for m in self.family(n)}))
 
+    def reach(self, names: Iterable[str]) -> tuple[str, ...]:
+        """All of `names`, what they require, and all that they could take as one of several."""
+        found: set[str] = set()
+        ahead = list(names)
+        while ahead:
+            name = ahead.pop()
+            if name not in found:
+                found.add(name)
+                candidate = self.candidates[name]
+                ahead += [*candidate.requires, *(n for g in candidate.one_of for n in g)]
+        return tuple(sorted(found))
+
+    def users(self, platform: str) -> tuple[str, ...]:
+        """The candidates that require `platform` or may take it as one of several."""
+        return tuple(c.name for c in self.candidates.values() if c.uses(platform))
+
     def requirers(self, platform: str) -> tuple[str, ...]:
         """The apps, platform apps left aside, that require `platform`."""
         return tuple(c.name for c in self.apps if platform in c.requires)
 
     def load(self, names: Iterable[str]) -> dict[str, int]:
-        """What the apps `names` take of one server; memory includes the highest install peak."""
+        """What the apps `names` take of one server.
+
+        Memory includes the highest install peak, disk every layer of their images once.
+        """
         chosen = [self.candidates[n] for n in names]
         load = {limit: sum(c.needs.get(limit, 0) for c in chosen) for limit in limits.SERVER_LIMITS}
         load[limits.MEMORY] += max((c.peak for c in chosen), default=0)
+        load[limits.DISK] += sum(self.layers[n] for n in {n for c in chosen for n in c.layers})
         return load
 
     def shared_load(self, placement: Placement) -> dict[str, int]:
@@ -124,8 +166,8 @@ class Question:
         )
 
     def only(self, names: Iterable[str]) -> Question:
-        """The same question with no other candidates than `names`."""
-        wanted = set(names)
+        """The same question with no other candidates than `names` and what they could need."""
+        wanted = set(self.reach(names))
         return dataclasses.replace(
             self,
             candidates={n: c for n, c in self.candidates.items() if n in wanted},
@@ -144,20 +186,16 @@ def ask(
     """
     _check_choice(apps, pemda)
     bars = barred(apps, pemda, today)
-    candidates = {n: _candidate(apps, n, pemda) for n in sorted(apps) if n not in bars}
-    skills = {limit for c in candidates.values() for limit in c.needs if limits.skill_of(limit)}
-    shared = {limits.BANDWIDTH: limits.supplied(limits.BANDWIDTH, pemda.link_mbps * 1000)}
-    for limit in sorted(skills):
-        people = pemda.staff.get(limits.skill_of(limit), 0)
-        shared[limit] = limits.supplied(limit, people)
+    candidates = {n: _candidate(apps, n, pemda, bars) for n in sorted(apps) if n not in bars}
     supply = {s.name: _supply(s) for s in pemda.servers}
     return Question(
         candidates=candidates,
         supply=supply,
-        shared=shared,
+        shared=_shared(pemda, candidates),
         conflicts=tuple(p for p in conflicting_pairs(apps) if not bars.keys() & set(p)),
         running=_staying(running, candidates, supply),
         barred=bars,
+        layers=_layers(apps, candidates),
     )
 
 
@@ -191,7 +229,9 @@ def _check_choice(apps: Mapping[str, App], pemda: Pemda) -> None:
         )
 
 
-def _candidate(apps: Mapping[str, App], name: str, pemda: Pemda) -> Candidate:
+def _candidate(
+    apps: Mapping[str, App], name: str, pemda: Pemda, bars: Mapping[str, Bar]
+) -> Candidate:
     app = apps[name]
     demand = app.demand_for(pemda.population)
     amounts = {
@@ -199,17 +239,47 @@ def _candidate(apps: Mapping[str, App], name: str, pemda: Pemda) -> Candidate:
         limits.CPUS: demand.cpus,
         limits.DISK: demand.disk_mib,
         limits.BANDWIDTH: demand.bandwidth_kbps,
-        **{limits.staff(skill): people for skill, people in sorted(app.spec.staff.items())},
+        limits.COST: demand.cost_idr_per_year,
+        **{limits.staff(skill): n for skill, n in app.staff_for(pemda.population).items()},
     }
+    if not app.is_platform:
+        amounts[limits.quota(app.spec.group)] = 1
+    fitting = frozenset(s.name for s in pemda.servers if s.architecture in app.spec.architectures)
     return Candidate(
         name=name,
         benefit=0 if app.is_platform else pemda.choice.priorities.get(name, app.spec.benefit),
         platform=app.is_platform,
         must=name in pemda.choice.must,
         needs={limit: limits.demanded(limit, amount) for limit, amount in amounts.items()},
-        peak=limits.demanded(limits.MEMORY, app.spec.install_peak_mib),
+        peak=limits.demanded(limits.MEMORY, demand.install_peak_mib),
         requires=requirements(apps, name),
+        one_of=alternatives(apps, name, bars),
+        layers=tuple(sorted(app.spec.image_layers)),
+        servers=None if len(fitting) == len(pemda.servers) else fitting,
     )
+
+
+def _shared(pemda: Pemda, candidates: Mapping[str, Candidate]) -> dict[str, int]:
+    """What the pemda has of every limit that is not a server's."""
+    shared = {limits.BANDWIDTH: limits.supplied(limits.BANDWIDTH, pemda.link_mbps * 1000)}
+    skills = {limit for c in candidates.values() for limit in c.needs if limits.skill_of(limit)}
+    for limit in sorted(skills):
+        people = pemda.staff.get(limits.skill_of(limit), 0)
+        shared[limit] = limits.supplied(limit, people)
+    if pemda.budget_idr_per_year is not None:
+        shared[limits.COST] = limits.supplied(limits.COST, pemda.budget_idr_per_year)
+    for group, most in sorted(pemda.choice.quotas.items()):
+        shared[limits.quota(group)] = most
+    return shared
+
+
+def _layers(apps: Mapping[str, App], candidates: Mapping[str, Candidate]) -> dict[str, int]:
+    """The size of each layer; where apps say it differently, the largest counts."""
+    sizes: dict[str, int] = {}
+    for name in candidates:
+        for layer, mib in apps[name].spec.image_layers.items():
+            sizes[layer] = max(sizes.get(layer, 0), limits.demanded(limits.DISK, mib))
+    return dict(sorted(sizes.items()))
 
 
 def _supply(server: Server) -> dict[str, int]:

@@ -72,6 +72,7 @@ def best(question: Question, effort: Effort | None = None) -> Solution | None:
     search.then(model.instances(question))
     search.settle_names()
     search.settle_servers()
+    search.settle_platforms()
     return search.solution()
 
 
@@ -144,6 +145,16 @@ class _Search:
                 for position, server in enumerate(servers)
             }
             self._settle(list(weights), weights, lambda value: value == 0)
+
+    def settle_platforms(self) -> None:
+        """Where one of several platform apps will do, prefer by name, then by server."""
+        optional = {n for c in self.question.candidates.values() for g in c.one_of for n in g}
+        names = sorted(p.name for p in self.question.platforms if p.name in optional)
+        columns: list[Column] = [("at", n, s) for n in names for s in self.question.servers]
+        for start in range(0, len(columns), 14):
+            block = columns[start : start + 14]
+            weights = {c: -(1 << n) for n, c in enumerate(reversed(block))}
+            self._settle(block, weights, lambda value: value == 1)
 
     @property
     def placement(self) -> dict[str, tuple[str, ...]]:

@@ -21,12 +21,16 @@ class Rule(StrEnum):
     TOGETHER = "together"
     CONFLICT = "conflict"
     MUST = "must"
+    ARCHITECTURE = "architecture"
     NEEDLESS = "needless"
 
 
 @dataclass(frozen=True)
 class Violation:
-    """One broken rule. `scope` is a server's name or "pemda"; amounts are in the limit's units."""
+    """One broken rule. `scope` is a server's name or "pemda"; amounts are in the limit's units.
+
+    For TOGETHER `other` is what lacks: an app, or the names of which one would do, with commas.
+    """
 
     rule: Rule
     app: str = ""
@@ -84,6 +88,17 @@ def _broken_rules(question: Question, placement: Placement) -> list[Violation]:
             for other in candidate.requires
             if server not in placement.get(other, ())
         ]
+        found += [
+            Violation(Rule.TOGETHER, app=name, other=", ".join(choices), scope=server)
+            for server in servers
+            for choices in candidate.one_of
+            if not any(server in placement.get(other, ()) for other in choices)
+        ]
+        found += [
+            Violation(Rule.ARCHITECTURE, app=name, scope=server)
+            for server in servers
+            if not candidate.runs_on(server)
+        ]
         if candidate.platform:
             found += _needless(question, placement, name)
     return found
@@ -92,15 +107,17 @@ def _broken_rules(question: Question, placement: Placement) -> list[Violation]:
 def _needless(question: Question, placement: Placement, platform: str) -> list[Violation]:
     """Servers where `platform` runs though nothing there requires it.
 
-    A must-have platform app that nothing chosen requires stands on one server, with what it
-    requires itself.
+    A must-have platform app that nothing chosen requires may stand on one server so.
     """
-    needed = {s for n in question.requirers(platform) for s in placement.get(n, ())}
-    idle = [s for s in placement[platform] if s not in needed]
-    for standing in standing_platforms(question, placement):
-        if platform in question.family(standing):
-            idle = [s for s in idle if s != placement[standing][0]]
-    return [Violation(Rule.NEEDLESS, app=platform, scope=server) for server in idle]
+    idle = idle_servers(question, placement, platform)
+    allowed = int(platform in standing_platforms(question, placement))
+    return [Violation(Rule.NEEDLESS, app=platform, scope=server) for server in idle[allowed:]]
+
+
+def idle_servers(question: Question, placement: Placement, platform: str) -> tuple[str, ...]:
+    """The servers where `platform` runs beside nothing that uses it."""
+    needed = {s for n in question.users(platform) for s in placement.get(n, ())}
+    return tuple(s for s in placement[platform] if s not in needed)
 
 
 def standing_platforms(question: Question, placement: Placement) -> tuple[str, ...]:

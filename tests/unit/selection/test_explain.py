@@ -12,9 +12,10 @@ import selection_oracle as oracle
 from selection_world import TODAY, app, catalogue, pemda, reasons, server
 
 from smartcity_pkg.selection import select
-from smartcity_pkg.selection.explain import why_left_out
+from smartcity_pkg.selection.explain import EXACT_UP_TO, explain
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Question
+from smartcity_pkg.selection.reasons import why_left_out
 from smartcity_pkg.selection.solve import Solution, best
 
 ALONE = "It does not fit even alone"
@@ -24,6 +25,17 @@ INSTEAD = re.compile(
     r"benefit (\d+) instead of (\d+)\."
 )
 NO_BETTER = re.compile(r"A plan with it brings no more benefit, but (\w+) .*\((\d+) more\)\.")
+
+
+def sentences(
+    question: Question,
+    solution: Solution,
+    effort: Effort | None = None,
+    exact_up_to: int = EXACT_UP_TO,
+) -> dict[str, str]:
+    """The sentence of each app that `solution` leaves out."""
+    found = explain(question, solution, effort or Effort(), exact_up_to)
+    return {name: why_left_out(f, question, solution) for name, f in found.items()}
 
 
 def judged(question: Question, solution: Solution, name: str, sentence: str) -> str:
@@ -99,7 +111,7 @@ def test_every_sentence_is_true_and_every_kind_occurs() -> None:
         )
         question = as_asked(question)
         if solution := best(question):
-            for name, sentence in why_left_out(question, solution, Effort()).items():
+            for name, sentence in sentences(question, solution).items():
                 kinds[judged(question, solution, name, sentence)] += 1
     assert set(kinds) >= {"no benefit", "alone", "musts", "instead", "removes", "equal"}
 
@@ -120,8 +132,7 @@ def test_a_place_that_could_be_taken_can_and_room_beside_all_there_is_none() -> 
         if not (solution := best(question)):
             continue
         chosen = dict(solution.placement)
-        sentences = why_left_out(question, solution, Effort(), exact_up_to=0)
-        for name, sentence in sentences.items():
+        for name, sentence in sentences(question, solution, exact_up_to=0).items():
             if sentence.startswith("It does not fit beside the chosen apps"):
                 found = PLACE.fullmatch(sentence)
                 assert found
@@ -180,9 +191,7 @@ def test_the_sentences_depend_on_no_seed() -> None:
     question = oracle.random_question(random.Random(3), apps=14, servers=2, musts=0, tight=0.4)
     solution = best(question)
     assert solution is not None
-    texts = {
-        tuple(why_left_out(question, solution, Effort(seed=seed)).items()) for seed in (0, 5, 77)
-    }
+    texts = {tuple(sentences(question, solution, Effort(seed=seed)).items()) for seed in (0, 5, 77)}
     assert len(texts) == 1
     assert len(texts.pop()) > 3
 
