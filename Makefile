@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PACKAGES := mmdebstrap iproute2 iptables e2fsprogs util-linux debian-archive-keyring openssh-client openssh-server \
-            sudo postgresql nginx-light openssl zstd procps
+            sudo postgresql nginx-light openssl zstd procps chromium
 
 # Most tests wait for servers rather than compute: three side by side suit two cores.
 WORKERS ?= 3
@@ -33,12 +33,13 @@ images: packages venv
 	$(BIN)/smartcity catalogue build
 
 translations: venv
-	$(BIN)/pybabel -q extract --no-location --keywords N_ --project smartcity -o $(VENV)/smartcity.pot smartcity_pkg
+	$(BIN)/pybabel -q extract -F pyproject.toml --no-location --keywords N_ --project smartcity -o $(VENV)/smartcity.pot smartcity_pkg
 	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -D smartcity -l id \
 	  -i $(VENV)/smartcity.pot -d smartcity_pkg/locale
 
 reference: venv
 	$(BIN)/python tests/support/command_reference.py docs/commands.md
+	$(BIN)/python tests/support/lint_rules.py docs/lint-rules.md
 
 packages:
 	@bash .ci/packages $(PACKAGES)

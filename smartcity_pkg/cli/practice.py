@@ -6,7 +6,7 @@ import shutil
 
 import typer
 
-from smartcity_pkg.cli.root import Command
+from smartcity_pkg.cli.screens import Command
 from smartcity_pkg.cli.session import session_of
 from smartcity_pkg.cli.workspace import shipped
 from smartcity_pkg.core.i18n import _

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from smartcity_pkg.cli.root import Command, new_app
+from smartcity_pkg.cli.screens import Command, new_app
 from smartcity_pkg.cli.session import day, session_of
 from smartcity_pkg.core.i18n import _
 
@@ -63,14 +63,36 @@ def select(
         metavar="PLAN",
         help=_("The plan that runs now: among equals, change least of it."),
     ),
+    what_if: str | None = typer.Option(
+        None,
+        "--what-if",
+        metavar="CHANGES",
+        help=_("Compare with other capacity (memory=+16GiB,bandwidth=+20Mbps); write no plan."),
+    ),
+    wish: str | None = typer.Option(
+        None,
+        "--wish",
+        metavar="APP,APP",
+        help=_("Show what to buy so that these apps fit as well; write no plan."),
+    ),
+    report: Path | None = typer.Option(
+        None, "--report", metavar="FILE.html", help=_("Also write a page to read and to print.")
+    ),
 ) -> None:
-    """Choose apps and write the plan."""
-    from smartcity_pkg.cli.wiring.release import choose
+    """Choose apps and write the plan, or answer a question about it."""
+    from smartcity_pkg.cli.wiring import selection
+    from smartcity_pkg.ui.views import choice
     from smartcity_pkg.ui.views.plan import plan_chosen
 
     session = session_of(context)
-    plan, file = choose(session, pemda, running, day(date), out)
-    session.show(plan_chosen(plan, file))
+    asked = selection.Asked(pemda, day(date), running)
+    selection.only_one_answer(what_if=what_if, wish=wish, out=out, report=report)
+    if what_if is not None:
+        session.show(choice.what_if(*selection.what_if(session, asked, what_if), what_if))
+    elif wish is not None:
+        session.show(choice.wish_answered(*selection.wish(session, asked, wish)))
+    else:
+        session.show(plan_chosen(*selection.choose(session, asked, out, report), report))
 
 
 def render(

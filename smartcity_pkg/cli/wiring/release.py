@@ -1,4 +1,4 @@
-"""From a profile's name to a plan, to rendered files, to a signed bundle."""
+"""From a plan to rendered files, to a signed bundle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import signing_key
 from smartcity_pkg.cli.workspace import cache_folder
 from smartcity_pkg.core import atomic
-from smartcity_pkg.core.errors import NothingFitsError, UsageError
+from smartcity_pkg.core.errors import UsageError
 from smartcity_pkg.core.i18n import _
 
 if TYPE_CHECKING:
@@ -21,27 +21,6 @@ if TYPE_CHECKING:
     from smartcity_pkg.catalogue.plan import Plan
     from smartcity_pkg.catalogue.release import Release
     from smartcity_pkg.render.render import Rendered
-
-
-def choose(
-    session: Session, name: str, running: Path | None, today: date, out: Path | None
-) -> tuple[Plan, Path]:
-    """Choose the apps of a pemda and write the plan; a plan without any app is refused."""
-    from smartcity_pkg.catalogue.plan import load_plan, to_yaml
-    from smartcity_pkg.selection.choose import select
-
-    pemda = session.pemda(name)
-    before = load_plan(running) if running else None
-    plan = select(session.catalogue, pemda, today=today, running=before)
-    if not plan.apps:
-        raise NothingFitsError(
-            _("no app can be chosen for {pemda}:").format(pemda=pemda.name)
-            + "".join(f"\n{left.app}: {left.reason}" for left in plan.left_out),
-            _("look at the profile: smartcity pemda show {region}").format(region=pemda.region),
-        )
-    file = out or session.workspace.plan(pemda.region)
-    atomic.write(file, to_yaml(plan).encode())
-    return plan, file
 
 
 def render_to(

@@ -10,11 +10,10 @@ from smartcity_pkg.catalogue.app import App
 from smartcity_pkg.catalogue.pemda import Pemda
 from smartcity_pkg.core.i18n import _, language
 from smartcity_pkg.core.units import number_text
-from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
+from smartcity_pkg.ui.presenter import Facts, Result, Table
 
 if TYPE_CHECKING:
     from smartcity_pkg.catalogue.catalogue import Catalogue
-    from smartcity_pkg.catalogue.lint import Finding
 
 
 def app_list(catalogue: Catalogue) -> Result:
@@ -85,36 +84,6 @@ def app_details(app: App) -> Result:
         _app_data(app),
         (Facts(f"{app.name}: {title}", pairs), Table("", columns, services, frozenset({2, 3}))),
     )
-
-
-def lint_report(catalogue: Catalogue, findings: tuple[Finding, ...]) -> Result:
-    """What a check of the catalogue found; errors would have been raised before."""
-    parts: list[Part] = [
-        Line(f"{f.severity}: {f.problem}", "warn" if f.severity == "warning" else "plain")
-        for f in findings
-    ]
-    count = len(catalogue.apps)
-    parts.append(
-        Line(
-            _("{count} apps, no errors, {advice} pieces of advice").format(
-                count=count, advice=len(findings)
-            ),
-            "good",
-        )
-    )
-    data = {
-        "apps": count,
-        "findings": [
-            {
-                "severity": f.severity,
-                "file": f.problem.file,
-                "line": f.problem.line,
-                "message": f.problem.message,
-            }
-            for f in findings
-        ],
-    }
-    return Result("catalogue-lint", data, parts)
 
 
 def built_images(images: Sequence[tuple[str, str, bool]], docker_host: str) -> Result:

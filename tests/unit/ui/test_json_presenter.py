@@ -71,6 +71,6 @@ def test_a_bad_file_tells_every_problem_with_its_place(capsys: pytest.CaptureFix
     JsonPresenter().error(InputError([Problem("one", "a.yaml", 3, 7, "fix"), Problem("two")]))
     error = json.loads(capsys.readouterr().err)["error"]
     assert error["problems"] == [
-        {"message": "one", "file": "a.yaml", "line": 3, "column": 7, "hint": "fix"},
-        {"message": "two", "file": "", "line": 0, "column": 0, "hint": ""},
+        {"message": "one", "file": "a.yaml", "line": 3, "column": 7, "hint": "fix", "rule": ""},
+        {"message": "two", "file": "", "line": 0, "column": 0, "hint": "", "rule": ""},
     ]
