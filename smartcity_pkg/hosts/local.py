@@ -69,7 +69,7 @@ class LocalHost:
         timer.start()
         with process:
             try:
-                stdout, stderr = _converse(process, stdin, expired)
+                stdout, stderr = _converse(process, stdin, expired, give_up)
                 status = process.wait()
             except BaseException:
                 expired.set()
@@ -122,7 +122,10 @@ class LocalHost:
 
 
 def _converse(
-    process: subprocess.Popen[bytes], stdin: bytes | Iterable[bytes], expired: threading.Event
+    process: subprocess.Popen[bytes],
+    stdin: bytes | Iterable[bytes],
+    expired: threading.Event,
+    abort: Callable[[], object],
 ) -> tuple[bytes, bytes]:
     """Talk to the process until its outputs end, or until `expired`: a grandchild that left the
     process group may hold them open for ever."""
@@ -152,4 +155,5 @@ def _converse(
         end_input=into.close,
         read_stdout=read_from(out),
         read_stderr=read_from(err),
+        abort=abort,
     )

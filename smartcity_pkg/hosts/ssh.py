@@ -126,6 +126,7 @@ class SshHost:
                 end_input=channel.shutdown_write,
                 read_stdout=channel.recv,
                 read_stderr=channel.recv_stderr,
+                abort=lambda: _hang_up(channel),
                 gone=(OSError, EOFError, paramiko.SSHException),
             )
             status = -1 if expired.is_set() else self._status(channel)

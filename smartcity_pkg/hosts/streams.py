@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 # 32 to 256 KiB a write is the fastest over SSH; larger buffers only cost CPU (measured).
 WRITE_BYTES = 128 << 10
 READ_BYTES = 256 << 10
+_READERS_END_S = 5.0
 
 
 def converse(
@@ -18,14 +19,15 @@ def converse(
     end_input: Callable[[], object],
     read_stdout: Callable[[int], bytes],
     read_stderr: Callable[[int], bytes],
+    abort: Callable[[], object],
     gone: tuple[type[Exception], ...] = (OSError,),
 ) -> tuple[bytes, bytes]:
     """Write all of `stdin` while reading both outputs to their ends; returns the outputs.
 
     A command that stops reading its input early is not an error: its status tells. All of the
     callables raise one of `gone`, or return nothing, once the command or the link is gone. An
-    exception of `stdin` itself is passed on; the caller must then end the command, which ends the
-    readers.
+    exception of `stdin` itself is passed on, after `abort` has ended the command and with it the
+    readers: one that lived on would read from whatever gets the closed descriptor's number next.
     """
     outputs = (bytearray(), bytearray())
     readers = [
@@ -34,11 +36,17 @@ def converse(
     ]
     for reader in readers:
         reader.start()
-    for piece in _pieces(stdin):
-        try:
-            write(piece)
-        except gone:
-            break
+    try:
+        for piece in _pieces(stdin):
+            try:
+                write(piece)
+            except gone:
+                break
+    except BaseException:
+        abort()
+        for reader in readers:
+            reader.join(_READERS_END_S)
+        raise
     with contextlib.suppress(*gone):
         end_input()
     for reader in readers:
