@@ -18,7 +18,7 @@ from smartcity_pkg.selection import explain, limits, reasons, solve, verify
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Placement, Question, ask
 from smartcity_pkg.selection.shortage import Shortage, least
-from smartcity_pkg.selection.solve import Solution
+from smartcity_pkg.selection.solution import Solution
 
 
 def select(

@@ -14,7 +14,7 @@ from smartcity_pkg.selection import displace, room, solve
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Question
 from smartcity_pkg.selection.shortage import Shortage, gap, least
-from smartcity_pkg.selection.solve import Solution, UndecidedError
+from smartcity_pkg.selection.solution import Solution, UndecidedError
 from smartcity_pkg.selection.verify import Violation
 
 EXACT_UP_TO = 48

@@ -1,20 +1,24 @@
-"""Solve one linear model with HiGHS: minimise a whole-number objective, with an honest bound.
+"""Linear models and HiGHS: minimise a whole-number objective, with an honest bound.
 
-The only module that knows highspy, and loads it on first use. What to minimise, and whether the
-answer keeps the rules exactly, is for `solve`.
+`minimise` solves a model with its whole numbers; a `Continuous` is solved without them, again and
+again with other bounds. The only module that knows highspy, and loads it on first use. What to
+minimise, and whether the answer keeps the rules exactly, is for those who ask.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smartcity_pkg.core.errors import SmartCityError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.selection.model import Column, LinearModel, Terms
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TOLERANCE = 1e-9
 """Of feasibility and of integrality; the strictest that HiGHS is used to is 1e-10."""
@@ -33,7 +37,7 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Effort:
-    """How much work a run may be: seconds, threads, and the seed of random choices.
+    """How much work a run may be: seconds, threads, the seed of random choices, branches.
 
     The answer of `solve.best` depends on none of them as long as the time suffices.
     """
@@ -41,6 +45,7 @@ class Effort:
     time_limit_s: float = 60
     threads: int = 1
     seed: int = 0
+    most_nodes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ class Outcome:
 def minimise(model: LinearModel, objective: Terms, effort: Effort) -> Outcome:
     """Minimise `objective` over the whole-number solutions of `model`.
 
-    STOPPED means that the time was over, or that HiGHS contradicts itself; `values` then hold the
-    best found so far, if any. Raises SmartCityError where HiGHS gives up.
+    STOPPED means that the time or the nodes were over, or that HiGHS contradicts itself; `values`
+    then hold the best found so far, if any. Raises SmartCityError where HiGHS gives up.
 
     No start is passed, on purpose: HiGHS 1.16 can map one to a better point of its presolved
     model, report that point's objective as optimal, and return the start's columns.
@@ -69,6 +74,7 @@ def minimise(model: LinearModel, objective: Terms, effort: Effort) -> Outcome:
         "parallel": "off" if effort.threads == 1 else "on",
         "random_seed": effort.seed,
         "time_limit": max(0.0, effort.time_limit_s),
+        "mip_max_nodes": 2**31 - 1 if effort.most_nodes is None else effort.most_nodes,
         "mip_rel_gap": 0.0,
         "mip_abs_gap": 1e-6,
         "mip_feasibility_tolerance": TOLERANCE,
@@ -80,6 +86,82 @@ def minimise(model: LinearModel, objective: Terms, effort: Effort) -> Outcome:
     solver.passModel(_lp(highspy, model, objective, index))
     _run(solver)
     return _outcome(highspy, solver, objective, index)
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """An optimum without whole numbers: arrays by column (in the model's order) and by row.
+
+    `reduced[j]` is how much `value` grows at least for each unit that column j leaves its bound
+    by; `prices[i]` how much it grows for each unit that row i's bound falls (0 or less).
+    """
+
+    value: float
+    values: np.ndarray[Any, np.dtype[np.float64]]
+    reduced: np.ndarray[Any, np.dtype[np.float64]]
+    prices: np.ndarray[Any, np.dtype[np.float64]]
+    basis: Any
+
+
+class Continuous:
+    """A model without its whole numbers, ready to be solved with changing bounds."""
+
+    def __init__(self, model: LinearModel, objective: Terms) -> None:
+        import highspy
+
+        self._highspy = highspy
+        self._index = {column: i for i, column in enumerate(model.bounds)}
+        self._solver = _silent(highspy)
+        # Presolve would be done afresh each time, and throw the basis away.
+        for name, value in {"threads": 1, "parallel": "off", "presolve": "off"}.items():
+            self._solver.setOptionValue(name, value)
+        self._solver.passModel(_lp(highspy, model, objective, self._index, whole=False))
+
+    def positions(self, columns: Sequence[Column]) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Where `columns` stand in the arrays of a `Vertex`."""
+        import numpy as np
+
+        return np.array([self._index[c] for c in columns], dtype=np.int32)
+
+    def solve(
+        self,
+        columns: np.ndarray[Any, np.dtype[np.int32]],
+        lower: np.ndarray[Any, np.dtype[np.float64]],
+        upper: np.ndarray[Any, np.dtype[np.float64]],
+        *,
+        cutoff: float = math.inf,
+        basis: Any = None,
+    ) -> Vertex | None:
+        """The optimum with these bounds of `columns` (the others keep theirs).
+
+        None where nothing is allowed, or where it is proven that nothing is below `cutoff`.
+        Raises SmartCityError where HiGHS gives up.
+        """
+        import numpy as np
+
+        solver, ends = self._solver, self._highspy.HighsModelStatus
+        solver.changeColsBounds(len(columns), columns, lower, upper)
+        solver.setOptionValue("objective_bound", cutoff)
+        if basis is not None:
+            solver.setBasis(basis)
+        solver.run()
+        end = solver.getModelStatus()
+        if end not in (ends.kOptimal, ends.kInfeasible, ends.kObjectiveBound):
+            solver.clearSolver()
+            solver.run()
+            end = solver.getModelStatus()
+        if end in (ends.kInfeasible, ends.kObjectiveBound):
+            return None
+        if end != ends.kOptimal:
+            raise _gave_up(solver, end)
+        found = solver.getSolution()
+        return Vertex(
+            solver.getInfo().objective_function_value,
+            np.array(found.col_value),
+            np.array(found.col_dual),
+            np.array(found.row_dual),
+            solver.getBasis(),
+        )
 
 
 def _silent(highspy: Any) -> Any:
@@ -113,8 +195,15 @@ def _run(solver: Any) -> None:
         raise
 
 
-def _lp(highspy: Any, model: LinearModel, objective: Terms, index: Mapping[Column, int]) -> Any:
-    """The model in HiGHS's row-wise form."""
+def _lp(
+    highspy: Any,
+    model: LinearModel,
+    objective: Terms,
+    index: Mapping[Column, int],
+    *,
+    whole: bool = True,
+) -> Any:
+    """The model in HiGHS's row-wise form, with or without its whole numbers."""
     import numpy as np
 
     lp = highspy.HighsLp()
@@ -123,9 +212,10 @@ def _lp(highspy: Any, model: LinearModel, objective: Terms, index: Mapping[Colum
     lp.col_lower_ = np.array([low for low, _high in model.bounds.values()], dtype=np.float64)
     lp.col_upper_ = np.array([high for _low, high in model.bounds.values()], dtype=np.float64)
     kinds = highspy.HighsVarType
-    lp.integrality_ = [
-        kinds.kInteger if c in model.counted else kinds.kContinuous for c in model.bounds
-    ]
+    if whole:
+        lp.integrality_ = [
+            kinds.kInteger if c in model.counted else kinds.kContinuous for c in model.bounds
+        ]
     infinity = highspy.kHighsInf
     lp.row_lower_ = np.array([-infinity if r.lower is None else r.lower for r in model.rows])
     lp.row_upper_ = np.array([infinity if r.upper is None else r.upper for r in model.rows])
@@ -147,11 +237,9 @@ def _outcome(highspy: Any, solver: Any, objective: Terms, index: Mapping[Column,
     end = solver.getModelStatus()
     if end in (ends.kInfeasible, ends.kUnboundedOrInfeasible):
         return Outcome(Status.INFEASIBLE, {}, None)
-    if end not in (ends.kOptimal, ends.kTimeLimit, ends.kModelEmpty):
-        raise SmartCityError(
-            _("the solver HiGHS gave up: {status}").format(status=solver.modelStatusToString(end)),
-            _("this is a fault of smartcity; report it with the profile that caused it"),
-        )
+    stopped = end in (ends.kTimeLimit, ends.kSolutionLimit)
+    if not stopped and end not in (ends.kOptimal, ends.kModelEmpty):
+        raise _gave_up(solver, end)
     info = solver.getInfo()
     values: dict[Column, int] = {}
     if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
@@ -160,5 +248,12 @@ def _outcome(highspy: Any, solver: Any, objective: Terms, index: Mapping[Column,
     limit = info.mip_dual_bound
     bound = math.ceil(limit - _BOUND_SLACK) if math.isfinite(limit) else None
     reached = sum(n * values.get(column, 0) for column, n in objective.items())
-    proven = end != ends.kTimeLimit and (not objective or (bound is not None and reached <= bound))
+    proven = not stopped and (not objective or (bound is not None and reached <= bound))
     return Outcome(Status.OPTIMAL if proven else Status.STOPPED, values, bound)
+
+
+def _gave_up(solver: Any, end: Any) -> SmartCityError:
+    return SmartCityError(
+        _("the solver HiGHS gave up: {status}").format(status=solver.modelStatusToString(end)),
+        _("this is a fault of smartcity; report it with the profile that caused it"),
+    )

@@ -16,7 +16,7 @@ from smartcity_pkg.selection import limits, solve
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Question
 from smartcity_pkg.selection.shortage import Shortage, gap, raised
-from smartcity_pkg.selection.solve import Solution, UndecidedError
+from smartcity_pkg.selection.solution import Solution, UndecidedError
 from smartcity_pkg.selection.verify import violations
 
 _MOST_PRICE = 10_000_000

@@ -18,7 +18,7 @@ from smartcity_pkg.selection.explain import Explanation, Verdict
 from smartcity_pkg.selection.limits import amount_text, bare_amount
 from smartcity_pkg.selection.problem import Question
 from smartcity_pkg.selection.shortage import Shortage
-from smartcity_pkg.selection.solve import Solution
+from smartcity_pkg.selection.solution import Solution
 from smartcity_pkg.selection.verify import PEMDA
 
 _NAMES_SHOWN = 3

@@ -19,7 +19,7 @@ from smartcity_pkg.selection.choose import solved
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Question
 from smartcity_pkg.selection.purchase import Purchase
-from smartcity_pkg.selection.solve import Solution
+from smartcity_pkg.selection.solution import Solution
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from smartcity_pkg.selection import limits
 from smartcity_pkg.selection.problem import Candidate, Question
-from smartcity_pkg.selection.solve import Solution
+from smartcity_pkg.selection.solution import Solution
 from smartcity_pkg.selection.verify import on_server, violations
 
 SKILLS = ("linux", "data")

@@ -16,7 +16,8 @@ from smartcity_pkg.selection.explain import EXACT_UP_TO, explain
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Question
 from smartcity_pkg.selection.reasons import why_left_out
-from smartcity_pkg.selection.solve import Solution, best
+from smartcity_pkg.selection.solution import Solution
+from smartcity_pkg.selection.solve import best
 
 ALONE = "It does not fit even alone"
 MUSTS = "It does not fit beside the must-have apps"

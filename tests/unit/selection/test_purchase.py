@@ -18,7 +18,8 @@ from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Question
 from smartcity_pkg.selection.purchase import Purchase
 from smartcity_pkg.selection.shortage import raised, relative_weights
-from smartcity_pkg.selection.solve import Solution, best
+from smartcity_pkg.selection.solution import Solution
+from smartcity_pkg.selection.solve import best
 from smartcity_pkg.selection.verify import Rule, violations
 
 PRICES = purchase.unit_prices(

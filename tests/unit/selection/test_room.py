@@ -14,7 +14,8 @@ from smartcity_pkg.selection.explain import EXACT_UP_TO, Explanation, explain
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Question, ask
 from smartcity_pkg.selection.shortage import Shortage, raised
-from smartcity_pkg.selection.solve import Solution, best
+from smartcity_pkg.selection.solution import Solution
+from smartcity_pkg.selection.solve import best
 from smartcity_pkg.selection.verify import Rule, standing_platforms, violations
 
 

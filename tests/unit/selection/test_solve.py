@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from smartcity_pkg.selection import limits
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Candidate, Question
-from smartcity_pkg.selection.solve import UndecidedError, best
+from smartcity_pkg.selection.solution import UndecidedError
+from smartcity_pkg.selection.solve import best
 from smartcity_pkg.selection.verify import on_server, violations
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -1,0 +1,291 @@
+"""Search over setups: branch and bound on the switches of a relaxation, most promising first.
+
+Each node's bound is the relaxation's optimum; where its switches come out whole, that setup is
+filled with whole apps, and the rest of the node is searched on. Branching follows pseudo-costs
+that begin as strong branching (Achterberg, Koch and Martin 2005). Nothing here depends on a clock
+but the end: while the time suffices, the same question takes the same way.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from smartcity_pkg.selection.filling import Filled, Filling
+from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
+from smartcity_pkg.selection.problem import Placement
+from smartcity_pkg.selection.relaxed import Aim, relax, setup_of
+from smartcity_pkg.selection.table import Array, Table
+
+_SLACK = 0.05
+"""A node's bound must exceed what is looked for by this much to be left out."""
+
+_WHOLE = 1e-6
+_TRIED = 3
+"""Results on each side after which a switch's pseudo-cost is trusted."""
+
+_NEAR = 0.002
+"""The part of the objective by which what was found may be off before more is spent on it."""
+
+_MOST_NODES = 500
+_MOST_SETUPS = 8
+"""How much is spent on the aims after benefit: branches a setup, and setups. Fixed numbers rather
+than a time, so that the answer is the same on slow machines."""
+
+_CANDIDATES = 6
+"""Switches that are looked at for each branching."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best placement found, and a proven bound of the objective (to be minimised).
+
+    `placement` is None where nothing good enough was found; if then `bound` is infinite, there is
+    nothing.
+    """
+
+    placement: Placement | None
+    value: int
+    bound: float
+
+
+@dataclass(order=True)
+class _Node:
+    bound: float
+    number: int
+    lower: Array = field(compare=False)
+    upper: Array = field(compare=False)
+    vertex: Vertex = field(compare=False)
+
+
+def search(
+    table: Table,
+    effort: Effort,
+    deadline: float,
+    aim: Aim,
+    *,
+    cutoff: int | None = None,
+) -> Found:
+    """The placement of the least objective, at most `cutoff`.
+
+    Raises SmartCityError where the solver gives up.
+    """
+    tree = _Tree(table, effort, deadline, aim, cutoff)
+    tree.run()
+    return tree.found()
+
+
+class _Tree:
+    def __init__(
+        self,
+        table: Table,
+        effort: Effort,
+        deadline: float,
+        aim: Aim,
+        cutoff: int | None,
+    ) -> None:
+        self.table, self.effort, self.deadline = table, effort, deadline
+        self.relaxation = relax(table, aim)
+        self.continuous = Continuous(self.relaxation.model, self.relaxation.objective)
+        self.switches = self.relaxation.switches
+        self.positions = self.continuous.positions(self.switches)
+        self.cutoff = cutoff
+        self.best: Placement | None = None
+        self.value = 0
+        self.heap: list[_Node] = []
+        self.numbers = 0
+        self.open: list[tuple[float, Filling]] = []
+        self.costs: dict[tuple[int, int], tuple[float, int]] = {}
+        self.most_open = math.inf if aim.benefit is None else _MOST_SETUPS
+
+    @property
+    def limit(self) -> float:
+        """The bound from which on a node is of no use."""
+        return math.inf if self.cutoff is None else self.cutoff + _SLACK
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is."""
+        return time.monotonic() >= self.deadline
+
+    def run(self) -> None:
+        """Search until nothing is left or the time is over; then decide what was left open."""
+        lower = np.array([self.relaxation.model.bounds[c][0] for c in self.switches], dtype=float)
+        upper = np.array([self.relaxation.model.bounds[c][1] for c in self.switches], dtype=float)
+        self._push(lower, upper, self._solve(lower, upper, None))
+        while self.heap and not self.over and len(self.open) < self.most_open:
+            node = heapq.heappop(self.heap)
+            if node.bound >= self.limit:
+                self.heap = []
+                break
+            if self.best is None and self.cutoff is None:
+                self._dive(node)
+            self._process(node)
+        self._decide_open()
+
+    def found(self) -> Found:
+        """What the search came to."""
+        bounds = [node.bound for node in self.heap] + [bound for bound, _filling in self.open]
+        bounds = [bound for bound in bounds if bound < self.limit]
+        bound = min([*bounds, self.value if self.best is not None else math.inf])
+        return Found(self.best, self.value, bound)
+
+    def _solve(self, lower: Array, upper: Array, basis: object) -> Vertex | None:
+        return self.continuous.solve(self.positions, lower, upper, cutoff=self.limit, basis=basis)
+
+    def _push(self, lower: Array, upper: Array, vertex: Vertex | None) -> None:
+        if vertex is not None and vertex.value < self.limit:
+            self.numbers += 1
+            heapq.heappush(self.heap, _Node(vertex.value, self.numbers, lower, upper, vertex))
+
+    def _dive(self, node: _Node) -> None:
+        """Follow one path of rounded switches down to a setup, to have something early."""
+        lower, upper, vertex = node.lower.copy(), node.upper.copy(), node.vertex
+        while not self.over:
+            values = vertex.values[self.positions]
+            split = np.flatnonzero(np.minimum(values, 1 - values) > _WHOLE)
+            if not len(split):
+                self._fill(vertex, values)
+                return
+            j = split[np.argmin(np.abs(values[split] - 0.5))]
+            sides = []
+            for side in (1.0, 0.0):
+                lower[j] = upper[j] = side
+                deeper = self._solve(lower, upper, vertex.basis)
+                if deeper is not None:
+                    sides.append((deeper.value, -side, deeper))
+            if not sides:
+                return
+            _value, side, vertex = min(sides, key=lambda found: found[:2])
+            lower[j] = upper[j] = -side
+
+    def _process(self, node: _Node) -> None:
+        """Fill the setup of a node whose switches are whole; branch on what is left of it."""
+        lower, upper = self._fixed(node)
+        values = node.vertex.values[self.positions]
+        split = np.flatnonzero(np.minimum(values, 1 - values) > _WHOLE)
+        if len(split):
+            self._branch(node, lower, upper, values, split)
+            return
+        self._fill(node.vertex, values)
+        if node.bound >= self.limit:
+            return
+        lower, upper = self._fixed(node)
+        for part in _others(lower, upper, np.round(values)):
+            self._push(*part, self._solve(*part, node.vertex.basis))
+
+    def _fixed(self, node: _Node) -> tuple[Array, Array]:
+        """The node's bounds, with switches fixed that cannot move without leaving the limit."""
+        lower, upper = node.lower.copy(), node.upper.copy()
+        if not math.isfinite(self.limit):
+            return lower, upper
+        values, reduced = node.vertex.values[self.positions], node.vertex.reduced[self.positions]
+        stuck = node.bound + np.abs(reduced) >= self.limit
+        lower[stuck & (values > 1 - _WHOLE) & (reduced < 0)] = 1
+        upper[stuck & (values < _WHOLE) & (reduced > 0)] = 0
+        lower = np.minimum(lower, upper)
+        return lower, upper
+
+    def _branch(self, node: _Node, lower: Array, upper: Array, values: Array, split: Array) -> None:
+        """Push both sides of the switch that moves the bound most."""
+        ranked = sorted(split, key=lambda j: (-self._score(int(j), float(values[j])), j))
+        best: tuple[float, list[tuple[Array, Array, Vertex | None]]] | None = None
+        for j in ranked[:_CANDIDATES]:
+            if (
+                best is not None
+                and self._trusted(int(j))
+                and self._score(int(j), values[j]) <= best[0]
+            ):
+                continue
+            sides, gains = [], []
+            for side in (0, 1):
+                low, high = lower.copy(), upper.copy()
+                low[j] = high[j] = side
+                vertex = self._solve(low, high, node.vertex.basis)
+                gain = self._gain(node, vertex)
+                self._learn(int(j), side, gain / (values[j] if side == 0 else 1 - values[j]))
+                sides.append((low, high, vertex))
+                gains.append(gain)
+            score = max(gains[0], 1e-3) * max(gains[1], 1e-3)
+            if best is None or score > best[0]:
+                best = (score, sides)
+            if any(vertex is None for *_bounds, vertex in sides) or self._trusted(int(j)):
+                break
+        assert best is not None
+        for low, high, vertex in best[1]:
+            self._push(low, high, vertex)
+
+    def _gain(self, node: _Node, vertex: Vertex | None) -> float:
+        if vertex is not None:
+            return max(0.0, vertex.value - node.bound)
+        enough = self.limit if math.isfinite(self.limit) else node.bound * 0.9
+        return max(1.0, enough - node.bound)
+
+    def _trusted(self, switch: int) -> bool:
+        return all(self.costs.get((switch, side), (0, 0))[1] >= _TRIED for side in (0, 1))
+
+    def _score(self, switch: int, value: float) -> float:
+        """How much branching on a switch is expected to move the bound."""
+        known = [total / count for total, count in self.costs.values()]
+        mean = sum(known) / len(known) if known else 1.0
+        score = 1.0
+        for side, part in ((0, value), (1, 1 - value)):
+            total, count = self.costs.get((switch, side), (mean, 1))
+            score *= max(1e-3, total / count * part)
+        return score
+
+    def _learn(self, switch: int, side: int, cost: float) -> None:
+        total, count = self.costs.get((switch, side), (0.0, 0))
+        self.costs[switch, side] = (total + cost, count + 1)
+
+    def _fill(self, vertex: Vertex, values: Array) -> None:
+        """Fill the setup that whole switches say with the best apps."""
+        on = {c: v > 0.5 for c, v in zip(self.switches, values, strict=True)}
+        setup = setup_of(self.table, on)
+        filling = Filling(setup, self.relaxation.aim, self.effort, self.deadline)
+        if self.relaxation.aim.benefit is not None:
+            self._take(filling.whole(self.cutoff, _MOST_NODES), filling)
+            return
+        filling.price_by(self.relaxation, vertex.prices)
+        filled = filling.best(self.cutoff)
+        self._take(filled, filling)
+        if filled.bound is not None and self._far_from(filled.bound):
+            self._take(filling.roughly(self.cutoff, filled.bound), filling)
+
+    def _far_from(self, bound: int) -> bool:
+        """Whether the best so far is so far from a bound that a rough placement may help."""
+        return self.best is None or self.value - bound > _NEAR * abs(bound)
+
+    def _take(self, filled: Filled, filling: Filling) -> None:
+        """Keep a better placement, then look only for better ones; note what is open."""
+        better = self.cutoff is None or filled.value <= self.cutoff
+        if filled.placement is not None and better:
+            self.best, self.value = filled.placement, filled.value
+            self.cutoff = filled.value - 1
+        if filled.bound is not None and filled.bound < self.limit:
+            self.open.append((filled.bound, filling))
+
+    def _decide_open(self) -> None:
+        """The whole model for setups that pooling left open, the most promising first."""
+        if self.relaxation.aim.benefit is not None:
+            return
+        left, self.open = sorted(self.open, key=lambda entry: entry[0]), []
+        for bound, filling in left:
+            if bound < self.limit:
+                undecided = Filled(bound=math.ceil(bound - _SLACK))
+                self._take(undecided if self.over else filling.whole(self.cutoff), filling)
+
+
+def _others(lower: Array, upper: Array, values: Array) -> Iterator[tuple[Array, Array]]:
+    """The rest of a box without the point `values`: one part for each switch that is free."""
+    low, high = lower.copy(), upper.copy()
+    for j in np.flatnonzero(lower < upper):
+        other_low, other_high = low.copy(), high.copy()
+        other_low[j] = other_high[j] = 1 - values[j]
+        yield other_low, other_high
+        low[j] = high[j] = values[j]

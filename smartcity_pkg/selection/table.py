@@ -1,0 +1,107 @@
+"""A question's apps as arrays: what each needs, what it uses and where it may run.
+
+Numbers are those of the question, exact in 64-bit whole numbers. Platform apps and install peaks
+are *switches* of a server here: an app runs only where the switches that it uses are on, and a
+switch that is on takes its share of the server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from smartcity_pkg.selection import limits
+from smartcity_pkg.selection.problem import Candidate, Question
+
+Array = np.ndarray[Any, np.dtype[Any]]
+LIMITS = limits.SERVER_LIMITS
+_MEMORY, _DISK = LIMITS.index(limits.MEMORY), LIMITS.index(limits.DISK)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The arrays. Shapes: N apps, S servers, L server limits, P platform apps, V peak levels.
+
+    `needs` (N, L) includes the image layers that no other app has; layers of several apps are left
+    out. `uses` (N, P): platform apps that it requires. `level` (N,): how many peak levels it needs
+    (0: none). `home` (N,): the position of the server where it runs now, else -1. `takes` (P, L):
+    what a platform app takes of its server; `peak_of` (P,): its own peak's level. `peaks` (V,) in
+    MiB, rising. `supply` (S, L). `fits` (N, S): right architecture, and room for it alone.
+    """
+
+    question: Question
+    names: tuple[str, ...]
+    platforms: tuple[str, ...]
+    servers: tuple[str, ...]
+    needs: Array
+    uses: Array
+    level: Array
+    home: Array
+    fits: Array
+    benefit: Array
+    takes: Array
+    peak_of: Array
+    peaks: Array
+    supply: Array
+
+    @property
+    def index(self) -> dict[str, int]:
+        """The position of each app."""
+        return {name: i for i, name in enumerate(self.names)}
+
+    def candidate(self, app: int) -> Candidate:
+        """The app at a position."""
+        return self.question.candidates[self.names[app]]
+
+
+def table_of(question: Question) -> Table:
+    """The arrays of `question`."""
+    apps, platforms = question.apps, question.platforms
+    owners: dict[str, int] = {}
+    for candidate in question.candidates.values():
+        for layer in candidate.layers:
+            owners[layer] = owners.get(layer, 0) + 1
+    own = {layer for layer, count in owners.items() if count == 1}
+    peaks = sorted({c.peak for c in question.candidates.values()} - {0})
+    rising = np.array(peaks, dtype=np.int64)
+    place = {server: i for i, server in enumerate(question.servers)}
+
+    def needed(candidate: Candidate) -> list[int]:
+        row = [candidate.needs.get(limit, 0) for limit in LIMITS]
+        row[_DISK] += sum(question.layers[n] for n in candidate.layers if n in own)
+        return row
+
+    return Table(
+        question=question,
+        names=tuple(c.name for c in apps),
+        platforms=tuple(p.name for p in platforms),
+        servers=question.servers,
+        needs=np.array([needed(c) for c in apps], dtype=np.int64).reshape(-1, len(LIMITS)),
+        uses=np.array(
+            [[p.name in c.requires for p in platforms] for c in apps], dtype=bool
+        ).reshape(len(apps), len(platforms)),
+        level=np.searchsorted(rising, [c.peak for c in apps], side="right"),
+        home=np.array([place.get(question.running.get(c.name, ""), -1) for c in apps], dtype=int),
+        fits=np.array([_fits(question, c) for c in apps], dtype=bool).reshape(
+            len(apps), len(place)
+        ),
+        benefit=np.array([c.benefit for c in apps], dtype=np.int64),
+        takes=np.array([needed(p) for p in platforms], dtype=np.int64).reshape(-1, len(LIMITS)),
+        peak_of=np.searchsorted(rising, [p.peak for p in platforms], side="right"),
+        peaks=rising,
+        supply=np.array(
+            [[of[limit] for limit in LIMITS] for of in question.supply.values()], dtype=np.int64
+        ),
+    )
+
+
+def _fits(question: Question, candidate: Candidate) -> list[bool]:
+    """For each server whether it carries the app and what it requires, even if nothing else."""
+    family = [question.candidates[n] for n in question.family(candidate.name)]
+    load = question.load(c.name for c in family)
+    return [
+        all(c.runs_on(server) for c in family) and all(load[limit] <= of[limit] for limit in LIMITS)
+        for server, of in question.supply.items()
+    ]
