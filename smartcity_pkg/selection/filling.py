@@ -157,16 +157,13 @@ class Filling:
         return Filled()
 
     def whole(self, cutoff: int | None, most_nodes: int | None = None) -> Filled:
-        """The best apps by the whole model of this setup: apps and layers on servers."""
+        """The best apps by the whole model of this setup: apps and layers on servers.
+
+        Layers come into it only when a placement without them proves to be too much.
+        """
         effort = replace(self._left, most_nodes=most_nodes)
-        model = _whole_model(self.setup)
-        hold(self.table, self.aim, model)
-        if self.aim.benefit is not None:
-            benefit = objective_of(self.table, Aim())
-            vertex = _relaxed(model, benefit)
-            if vertex is None:
-                return Filled()
-            _fix_by_reduced_costs(model, vertex, -self.aim.benefit)
+        model = self._whole_model(layers=False)
+        with_layers = False
         while True:
             outcome = _minimise(model, self.objective, cutoff, effort)
             if not outcome.values:
@@ -180,8 +177,20 @@ class Filling:
             placement = self.setup.placement(spots)
             if not violations(self.table.question, placement):
                 return Filled(placement, self.value(placement), outcome.bound)
+            if not with_layers:
+                model, with_layers = self._whole_model(layers=True), True
+                continue
             columns: list[Column] = [("at", n, self.table.servers[s]) for n, s in spots.items()]
             model.at_most(dict.fromkeys(columns, 1), len(columns) - 1)
+
+    def _whole_model(self, *, layers: bool) -> LinearModel:
+        model = _whole_model(self.setup, layers=layers)
+        hold(self.table, self.aim, model)
+        if self.aim.benefit is not None:
+            vertex = _relaxed(model, objective_of(self.table, Aim()))
+            if vertex is not None:
+                _fix_by_reduced_costs(model, vertex, -self.aim.benefit)
+        return model
 
     def value(self, placement: Placement) -> int:
         """The objective of a placement."""
@@ -222,16 +231,13 @@ class Filling:
     def _shared_layers(self, clusters: list[Cluster]) -> Array:
         """(S, L): the disk of all layers of several apps that could come to each server."""
         question, table = self.table.question, self.table
-        counts: dict[str, int] = {}
-        for candidate in question.candidates.values():
-            for layer in candidate.layers:
-                counts[layer] = counts.get(layer, 0) + 1
+        shared = table.shared_layers
         layers = np.zeros_like(self.setup.room)
         for s in range(len(table.servers)):
             here = {table.names[i] for c in clusters if c.allowed[s] for i in c.apps}
-            here |= {p for k, p in enumerate(table.platforms) if self.setup.on[s, k]}
-            lying = {n for name in here for n in question.candidates[name].layers if counts[n] > 1}
-            layers[s, _DISK] = sum(question.layers[n] for n in lying)
+            lying = {n for name in here for n in question.candidates[name].layers}
+            lying |= self.setup.layers_of_platforms(s)
+            layers[s, _DISK] = sum(size for n, size in shared.items() if n in lying)
         return layers
 
     def _price_why_not(self, clusters: list[Cluster]) -> bool:
@@ -419,7 +425,7 @@ def _shared_rows(setup: Setup, model: LinearModel) -> None:
         model.at_most(terms, available - taken)
 
 
-def _whole_model(setup: Setup) -> LinearModel:
+def _whole_model(setup: Setup, *, layers: bool) -> LinearModel:
     """Every rule and limit for one setup: whole apps on servers, and the layers they bring."""
     table, question = setup.table, setup.table.question
     index, model = table.index, LinearModel()
@@ -431,13 +437,9 @@ def _whole_model(setup: Setup) -> LinearModel:
             here[("at", name, server)] = 1
         model.rows.append(Row({**here, ("chosen", name): -1}, lower=0, upper=0))
     for s, server in enumerate(table.servers):
-        for layer in question.layers:
-            lies = any(
-                layer in question.candidates[p].layers
-                for k, p in enumerate(table.platforms)
-                if setup.on[s, k]
-            )
-            model.add(("layer", layer, server), lower=int(lies), whole=False)
+        lying = setup.layers_of_platforms(s)
+        for layer in table.shared_layers if layers else ():
+            model.add(("layer", layer, server), lower=int(layer in lying), whole=False)
     for i, name in enumerate(table.names):
         candidate = table.candidate(i)
         groups: list[tuple[str, ...]] = [(o,) for o in candidate.requires if o in index]
@@ -445,7 +447,8 @@ def _whole_model(setup: Setup) -> LinearModel:
         for s, server in enumerate(table.servers):
             at: Column = ("at", name, server)
             for layer in candidate.layers:
-                model.at_most({at: 1, ("layer", layer, server): -1}, 0)
+                if ("layer", layer, server) in model.bounds:
+                    model.at_most({at: 1, ("layer", layer, server): -1}, 0)
             for choices in groups:
                 if not any(setup.has(c, s) for c in choices):
                     apps: list[Column] = [("at", c, server) for c in choices if c in index]
@@ -459,13 +462,7 @@ def _whole_model(setup: Setup) -> LinearModel:
 
 def _server_rows(setup: Setup, model: LinearModel) -> None:
     """The servers' limits, image layers counted once a server."""
-    table, question = setup.table, setup.table.question
-    names = [*table.names, *table.platforms]
-    owners = dict.fromkeys(question.layers, 0)
-    for name in names:
-        for layer in question.candidates[name].layers:
-            owners[layer] += 1
-    shared = {layer: size for layer, size in question.layers.items() if owners[layer] > 1}
+    table = setup.table
     for s, server in enumerate(table.servers):
         for x in range(len(LIMITS)):
             terms: dict[Column, int] = {
@@ -474,5 +471,7 @@ def _server_rows(setup: Setup, model: LinearModel) -> None:
                 if table.needs[i, x] and setup.admits[i, s]
             }
             if x == _DISK:
-                terms |= {("layer", layer, server): size for layer, size in shared.items() if size}
+                for layer, size in table.shared_layers.items():
+                    if ("layer", layer, server) in model.bounds and size:
+                        terms[("layer", layer, server)] = size
             model.at_most(terms, int(setup.room[s, x]))

@@ -7,6 +7,7 @@ switch that is on takes its share of the server.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +26,18 @@ class Table:
     """The arrays. Shapes: N apps, S servers, L server limits, P platform apps, V peak levels.
 
     `needs` (N, L) includes the image layers that no other app has; layers of several apps are left
-    out. `uses` (N, P): platform apps that it requires. `level` (N,): how many peak levels it needs
-    (0: none). `home` (N,): the position of the server where it runs now, else -1. `takes` (P, L):
-    what a platform app takes of its server; `peak_of` (P,): its own peak's level. `peaks` (V,) in
-    MiB, rising. `supply` (S, L). `fits` (N, S): right architecture, and room for it alone.
+    out: `shared_layers` has their sizes. `uses` (N, P): platform apps that it requires. `level`
+    (N,): how many peak levels it needs (0: none). `home` (N,): the position of the server where it
+    runs now, else -1. `takes` (P, L): what a platform app takes of its server; `peak_of` (P,): its
+    own peak's level. `peaks` (V,) in MiB, rising. `supply` (S, L). `fits` (N, S): right
+    architecture, and room for it alone.
     """
 
     question: Question
     names: tuple[str, ...]
     platforms: tuple[str, ...]
     servers: tuple[str, ...]
+    shared_layers: dict[str, int]
     needs: Array
     uses: Array
     level: Array
@@ -59,18 +62,14 @@ class Table:
 def table_of(question: Question) -> Table:
     """The arrays of `question`."""
     apps, platforms = question.apps, question.platforms
-    owners: dict[str, int] = {}
-    for candidate in question.candidates.values():
-        for layer in candidate.layers:
-            owners[layer] = owners.get(layer, 0) + 1
-    own = {layer for layer, count in owners.items() if count == 1}
+    shared = _shared_layers(question)
     peaks = sorted({c.peak for c in question.candidates.values()} - {0})
     rising = np.array(peaks, dtype=np.int64)
     place = {server: i for i, server in enumerate(question.servers)}
 
     def needed(candidate: Candidate) -> list[int]:
         row = [candidate.needs.get(limit, 0) for limit in LIMITS]
-        row[_DISK] += sum(question.layers[n] for n in candidate.layers if n in own)
+        row[_DISK] += sum(question.layers[n] for n in candidate.layers if n not in shared)
         return row
 
     return Table(
@@ -78,6 +77,7 @@ def table_of(question: Question) -> Table:
         names=tuple(c.name for c in apps),
         platforms=tuple(p.name for p in platforms),
         servers=question.servers,
+        shared_layers=shared,
         needs=np.array([needed(c) for c in apps], dtype=np.int64).reshape(-1, len(LIMITS)),
         uses=np.array(
             [[p.name in c.requires for p in platforms] for c in apps], dtype=bool
@@ -95,6 +95,12 @@ def table_of(question: Question) -> Table:
             [[of[limit] for limit in LIMITS] for of in question.supply.values()], dtype=np.int64
         ),
     )
+
+
+def _shared_layers(question: Question) -> dict[str, int]:
+    """The size of each image layer that several apps have."""
+    owners = Counter(layer for c in question.candidates.values() for layer in c.layers)
+    return {layer: question.layers[layer] for layer, count in owners.items() if count > 1}
 
 
 def _fits(question: Question, candidate: Candidate) -> list[bool]:
