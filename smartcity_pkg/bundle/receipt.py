@@ -20,6 +20,7 @@ from smartcity_pkg.bundle.ring import TrustedKeys
 from smartcity_pkg.catalogue.app import Model
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core import digest
+from smartcity_pkg.core.i18n import _
 
 Step = Literal["verify", "ship", "install"]
 
@@ -30,6 +31,11 @@ class Signer(Model):
     key_id: str
     name: str = ""
 
+    @property
+    def label(self) -> str:
+        """The key as messages name it."""
+        return f"{self.key_id[:19]} ({self.name})" if self.name else self.key_id[:19]
+
 
 class GrantReceipt(Model):
     """The agreement that was in force, and the key that had signed it."""
@@ -38,6 +44,13 @@ class GrantReceipt(Model):
     expires: date | None
     signer: Signer
 
+    @property
+    def text(self) -> str:
+        """Number and last day, in one line."""
+        if self.expires is None:
+            return self.number
+        return _("{number}, until {day}").format(number=self.number, day=self.expires.isoformat())
+
 
 class OriginReceipt(Model):
     """The catalogue's checkout as the provenance says it; `commit` is "" outside of git."""
@@ -45,6 +58,13 @@ class OriginReceipt(Model):
     commit: str
     dirty: bool
     packed_with: str
+
+    @property
+    def text(self) -> str:
+        """The commit, and whether files differed from it."""
+        if self.dirty:
+            return _("{commit}, with changes that are in no commit").format(commit=self.commit)
+        return self.commit or "-"
 
 
 class Receipt(Model):

@@ -7,7 +7,7 @@ means is `ring`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -85,9 +85,9 @@ def load_ring(path: Path) -> Ring:
     return Ring(tuple(key for key in keys if key is not None), content.threshold)
 
 
-def new_ring_text(entries: list[Mapping[str, Any]]) -> str:
+def new_ring_text(entries: Sequence[Mapping[str, Any]]) -> str:
     """The text of a ring file that holds `entries`."""
-    return _HEADER + yamlfile.dump({"schema_version": 1, "threshold": 1, "keys": entries})
+    return _HEADER + yamlfile.dump({"schema_version": 1, "threshold": 1, "keys": list(entries)})
 
 
 def entry_of(key: RingKey) -> dict[str, Any]:
