@@ -44,8 +44,9 @@ class Finding:
 class Question:
     """All that the rules look at.
 
-    `grant` is what the release may run under, `before` the release that runs now, `missing` are the images to be loaded, `clock_s` is our
-    own time (Unix), and `foreign_entrance` tells that somebody else answers on the entrance's port.
+    `grant` is what the release may run under, `before` the release that runs now, `missing` are the
+    images to be loaded, `clock_s` is our own time (Unix), and `foreign_entrance` tells that
+    somebody else answers on the entrance's port.
     """
 
     server: str

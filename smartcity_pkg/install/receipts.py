@@ -1,9 +1,12 @@
 """The receipts that a server keeps: who had signed a release, checked when, by which keys.
 
-They lie in the release's folder, beside its files, and go with it; making one is `bundle.receipt`'s.
+They lie in the release's folder, beside its files, and go with it. What they say is
+`bundle.receipt`'s.
 """
 
 from __future__ import annotations
+
+import contextlib
 
 from pydantic import ValidationError
 
@@ -23,10 +26,9 @@ def keep(place: Place, name: str, receipt: Receipt) -> None:
     kept = read(place, name)
     shipped = store.read(place.store.ship_receipt(name))
     if shipped is not None:
-        try:
+        # A record for people: a damaged one must not keep a release from being installed.
+        with contextlib.suppress(ValidationError):
             kept = kept.with_receipt(Receipt.model_validate_json(shipped))
-        except ValidationError:
-            pass  # a record for people: it must not keep a release from being installed
     data = kept.with_receipt(receipt).to_json()
     store.write(place.store.receipts(name), data, _("the receipt"))
 

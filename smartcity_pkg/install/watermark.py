@@ -79,9 +79,7 @@ def judge(server: str, release: Release, history: History, *, allow_downgrade: b
                 old=f"{mark.pemda} ({mark.region})",
                 new=f"{release.plan.pemda} ({release.region})",
             ),
-            _(
-                "send the release of the right pemda; a server changes hands only by: {command}"
-            ).format(command="smartcity uninstall --purge-data"),
+            _("send the right pemda's release; only uninstall --purge-data frees the server"),
         )
     _check_mixing(server, release, history)
     if history.current is not None and history.current.name == release.name:
