@@ -155,7 +155,7 @@ class _Installation:
                 server=self._place.server,
                 release=release,
                 facts=facts,
-                clock_s=time.time(),
+                clock_s=self._options.clock(),
                 before=before,
                 missing=missing,
                 foreign_entrance=self._foreign_entrance(release, before),
