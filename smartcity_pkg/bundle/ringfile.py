@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -65,7 +65,7 @@ class RingEntry(Model):
 class RingFile(Model):
     """The whole file."""
 
-    schema_version: int = Field(ge=1, le=1)
+    schema_version: Literal[1]
     threshold: int = Field(1, ge=1, le=16)
     keys: tuple[RingEntry, ...] = Field(min_length=1)
 
