@@ -198,7 +198,9 @@ def _with(
     before = outer_files(bundle.root, contents.signatures, contents.attestation)
     changed = outer != before
     if changed:
-        write_bundle(bundle.path, files, progress)
+        # In the form that it has, whatever its name; through a link, where it really lies.
+        place = bundle.path.resolve()
+        write_bundle(place, files, progress, tar=place.is_file())
     signed_by = tuple(sorted({s.key_id for s in signatures}))
     return Countersigned(bundle.path, contents, signature.key_id, signed_by, changed)
 

@@ -40,8 +40,12 @@ def is_tar(path: Path) -> bool:
     return path.suffix == ".tar"
 
 
-def write_bundle(path: Path, files: Mapping[str, Content], progress: Progress) -> int:
+def write_bundle(
+    path: Path, files: Mapping[str, Content], progress: Progress, *, tar: bool | None = None
+) -> int:
     """Write `files` by name; gives the bytes that they take.
+
+    `tar` says which form it gets; None leaves that to the path's name.
 
     What lies in a bundle's directory already is linked, where the file system can.
     A crash or a full disk leaves what was at `path` before. Raises SmartCityError where the disk
@@ -50,7 +54,8 @@ def write_bundle(path: Path, files: Mapping[str, Content], progress: Progress) -
     total = sum(_size(content) for content in files.values())
     done = 0
     with _writing(path), atomic.replacing(path) as part:
-        sink = _TarSink(part) if is_tar(path) else _FolderSink(part)
+        as_tar = is_tar(path) if tar is None else tar
+        sink = _TarSink(part) if as_tar else _FolderSink(part)
         try:
             for name in sorted(files):
                 for written in sink.put(name, files[name]):

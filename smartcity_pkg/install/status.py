@@ -5,11 +5,13 @@ Drawing it is the caller's; whether an app is well is judged as `apply` judges i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from smartcity_pkg.bundle.receipt import Receipt
 from smartcity_pkg.catalogue.release import Release, ReleaseApp
+from smartcity_pkg.core.errors import UntrustedBundleError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.engines.engine import ContainerState, Engine
@@ -92,8 +94,15 @@ def status(
         journal=read_journal(host, paths, last=_JOURNAL_ENTRIES),
         facts=facts,
         receipts=receipts.read(place, found.current).receipts if found.current else (),
-        watermark=watermark.read(place),
+        watermark=_mark(place),
     )
+
+
+def _mark(place: Place) -> Watermark | None:
+    """The watermark; None also where it is damaged, which only an installation must not pass by."""
+    with contextlib.suppress(UntrustedBundleError):
+        return watermark.read(place)
+    return None
 
 
 def _apps(place: Place, release: Release, facts: ServerFacts) -> tuple[AppStatus, ...]:

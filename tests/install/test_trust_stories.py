@@ -207,3 +207,11 @@ def test_a_damaged_receipt_stops_nothing(site: Site) -> None:
     site.sh(f"echo x > {StorePaths().ship_receipt(site.name(GOOD))}")
     site.install(GOOD)
     assert [r.step for r in site.status().receipts] == ["install"]
+
+
+def test_a_damaged_mark_lets_nothing_in_and_hides_no_status(site: Site) -> None:
+    site.sh(f"echo x > {StorePaths().watermark}")
+    with pytest.raises(UntrustedBundleError, match=r"watermark\.json is damaged"):
+        site.deploy(BETTER)
+    assert site.page() == "satu"
+    assert site.status().well

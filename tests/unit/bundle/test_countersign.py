@@ -133,6 +133,20 @@ def verify_unsigned(path: Path) -> Any:
         return sound_contents(bundle).layers
 
 
+def test_the_form_stays_whatever_the_name_and_links_are_followed(
+    unsigned: Callable[[str], Path], keys: Keys, tmp_path: Path
+) -> None:
+    odd_file = unsigned("bundle.tar").rename(tmp_path / "made/bundle.bin")
+    odd_folder = unsigned("bundle").rename(tmp_path / "made/folder.tar")
+    link = tmp_path / "link.tar"
+    link.symlink_to(odd_file)
+    for path in (link, odd_folder):
+        assert sign_bundle(path, keys.signing).changed
+        verify(path, keys.trusted)
+    assert link.is_symlink() and odd_file.is_file() and odd_folder.is_dir()
+    assert not sign_bundle(odd_file, keys.signing).changed
+
+
 # -- a crash ---------------------------------------------------------------------------------------
 
 _SIGN = """
