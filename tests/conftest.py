@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from workspace import worker
 
 from smartcity_pkg.lab.lab import Lab, available
+from smartcity_pkg.lab.tools import debian_program
 
 
 def missing(reason: str) -> None:
@@ -27,3 +30,13 @@ def lab() -> Iterator[Lab]:
     with Lab(os.environ.get("SMARTCITY_LAB_PREFIX", "st") + worker()) as lab:
         lab.up()
         yield lab
+
+
+@pytest.fixture(scope="session")
+def cosign() -> Path:
+    """The cosign of Debian 13: this machine's, else one that is unpacked from the package."""
+    if found := shutil.which("cosign"):
+        return Path(found)
+    if reason := available():
+        missing(reason)
+    return debian_program("cosign")

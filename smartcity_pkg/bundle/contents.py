@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from smartcity_pkg.bundle.dsse import Envelope
 from smartcity_pkg.catalogue.app import Model
 from smartcity_pkg.catalogue.release import Release
 
@@ -51,7 +52,9 @@ class BundleContents:
     """A bundle whose structure is sound.
 
     `root_digest` is what is signed. `layers` maps a diffID to its packed form; `small_blobs` are
-    all other blobs that a server needs (image configs, release, rendered files).
+    all other blobs that a server needs (image configs, release, rendered files, grant). `grant` is
+    its envelope's bytes, empty where the release has none; `attestation` is the signed provenance,
+    which lies beside the root. Neither is proven here.
     """
 
     root_digest: str
@@ -59,6 +62,8 @@ class BundleContents:
     layers: dict[str, PackedLayer]
     small_blobs: tuple[Blob, ...]
     signatures: tuple[Signature, ...]
+    grant: bytes = b""
+    attestation: Envelope | None = None
 
 
 class OfferedSignature(Model):

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from smartcity_pkg.bundle import grant, provenance
 from smartcity_pkg.bundle.contents import BundleContents
 from smartcity_pkg.bundle.layout import open_bundle
 from smartcity_pkg.bundle.trust import TrustedKeys, check_signatures
@@ -45,7 +46,8 @@ class BundleSummary:
 
     `shared_bytes` is what the packed layers would take more if each image had its own copy.
     `signed_by` are the keys that signed by their own account; `trusted_by` those that were checked
-    against the keys given, or None where none was given.
+    against the keys given, or None where none was given. `agreement` is the number in the grant,
+    `commit` the catalogue's in the provenance; neither is checked against a key.
     """
 
     root_digest: str
@@ -57,6 +59,8 @@ class BundleSummary:
     shared_bytes: int
     signed_by: tuple[str, ...]
     trusted_by: tuple[str, ...] | None
+    agreement: str = ""
+    commit: str = ""
 
 
 def inspect(path: Path, trusted: TrustedKeys | None = None) -> BundleSummary:
@@ -83,7 +87,25 @@ def inspect(path: Path, trusted: TrustedKeys | None = None) -> BundleSummary:
         shared_bytes=sum(image.packed_bytes for image in images) - packed,
         signed_by=tuple(s.key_id for s in contents.signatures),
         trusted_by=checked,
+        agreement=_agreement(contents),
+        commit=_commit(contents),
     )
+
+
+def _agreement(contents: BundleContents) -> str:
+    """The number of the grant's agreement; "" without a grant."""
+    return grant.parse(contents.grant)[0].pks.number if contents.grant else ""
+
+
+def _commit(contents: BundleContents) -> str:
+    """The catalogue's commit as the provenance says it; "" where it says none, or is false."""
+    if contents.attestation is None:
+        return ""
+    try:
+        origin = provenance.origin_of(contents.attestation, contents.root_digest, contents.release)
+    except provenance.FalseStatementError:
+        return ""
+    return origin.checkout.commit
 
 
 def _images(contents: BundleContents) -> tuple[ImageSummary, ...]:

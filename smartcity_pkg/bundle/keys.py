@@ -17,7 +17,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from smartcity_pkg.bundle import trust
+from smartcity_pkg.bundle import ecdsa
+from smartcity_pkg.bundle.ring import TrustedKeys
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import InputError, Problem, SmartCityError
 from smartcity_pkg.core.i18n import _
@@ -41,7 +42,7 @@ class SigningKey:
     @property
     def key_id(self) -> str:
         """sha256 of the public key's SPKI DER."""
-        return trust.key_id(self.public_pem)
+        return ecdsa.key_id(self.public_pem)
 
     def sign(self, message: bytes) -> bytes:
         """A DER signature over sha256 of `message`; the same message gives the same bytes.
@@ -101,16 +102,19 @@ def load_signing_key(path: Path, password: bytes | None = None) -> SigningKey:
     return SigningKey(private)
 
 
-def load_trusted(paths: Iterable[Path]) -> trust.TrustedKeys:
-    """The public keys in `paths`; InputError where one is missing or is no public key."""
-    found: dict[str, bytes] = {}
-    for path in paths:
-        data = _read(path)
-        try:
-            found[trust.key_id(data)] = data
-        except SmartCityError as error:
-            raise _bad(path, error.message, error.hint) from error
-    return trust.TrustedKeys(found)
+def load_public(path: Path) -> bytes:
+    """The public key in `path`, in PEM; InputError where it is missing or is no public key."""
+    data = _read(path)
+    try:
+        ecdsa.key_id(data)
+    except SmartCityError as error:
+        raise _bad(path, error.message, error.hint) from error
+    return data
+
+
+def load_trusted(paths: Iterable[Path]) -> TrustedKeys:
+    """The public keys in `paths`, for every role; InputError as `load_public`."""
+    return TrustedKeys.from_pem(load_public(path) for path in paths)
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

@@ -13,11 +13,13 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from smartcity_pkg.bundle import oci, ustar
+from smartcity_pkg.bundle import dsse, oci, ustar
 from smartcity_pkg.bundle.contents import Signature
+from smartcity_pkg.bundle.dsse import Envelope
 from smartcity_pkg.bundle.structure import broken
 from smartcity_pkg.bundle.trust import MAX_SIGNATURES
 from smartcity_pkg.core import digest
@@ -29,6 +31,15 @@ MAX_FILES = 20_000
 _MAX_INDEX_BYTES = 64 << 10
 
 
+@dataclass(frozen=True)
+class FilePart:
+    """Bytes of a file on the disk: all of it, or a member of a tar."""
+
+    path: Path
+    offset: int
+    size_bytes: int
+
+
 class Files(Protocol):
     """The files of a layout by name, whatever they rest in."""
 
@@ -36,6 +47,9 @@ class Files(Protocol):
 
     def open(self, name: str) -> BinaryIO:
         """A stream over one file; may be called from several threads."""
+
+    def place(self, name: str) -> FilePart:
+        """Where its bytes lie on the disk."""
 
     def close(self) -> None:
         """Give back what is held open."""
@@ -48,10 +62,10 @@ class Bundle:
         self.path = path
         self._files = files
         self.blobs = _blob_sizes(files)
-        index = self._top_index()
-        self.root = index[0]
-        self.signature_manifest = index[1] if len(index) > 1 else None
-        self.signatures, self.signature_blobs = self._signatures()
+        self.root, self.signature_manifest, self.attestation_manifest = self._top_index()
+        self.signatures, signature_blobs = self._signatures()
+        self.attestation, attestation_blobs = self._attestation()
+        self.signature_blobs = signature_blobs | attestation_blobs
 
     def open(self, blob_digest: str) -> BinaryIO:
         """A stream over one blob as it rests; its bytes are not checked."""
@@ -84,7 +98,14 @@ class Bundle:
         if blob_digest not in self.blobs:
             raise broken(_("{digest} is missing").format(digest=blob_digest[:19]))
 
-    def _top_index(self) -> list[oci.Descriptor]:
+    def place(self, name: str) -> FilePart:
+        """Where the bytes of one file of the layout lie on the disk."""
+        return self._files.place(name)
+
+    def _top_index(
+        self,
+    ) -> tuple[oci.Descriptor, oci.Descriptor | None, oci.Descriptor | None]:
+        """The entries of the root, the signatures and the provenance."""
         for name, most in ((oci.LAYOUT_FILE, 64), (oci.INDEX_FILE, _MAX_INDEX_BYTES)):
             if self._files.sizes.get(name, most + 1) > most:
                 raise broken(_("{name} is missing or too large").format(name=name))
@@ -97,11 +118,16 @@ class Bundle:
             raise broken(_("{name} is not what it must be").format(name=oci.LAYOUT_FILE))
         entries = oci.parse(oci.Index, data, oci.INDEX_FILE).manifests
         # index.json is not signed: it may say only what is expected, in one way only.
-        if len(entries) not in (1, 2) or data != oci.top_index_json(*entries):
+        kinds = [entry.annotations.get(oci.KIND) for entry in entries]
+        found = dict(zip(kinds, entries, strict=True))
+        root = found.get(oci.KIND_ROOT)
+        signatures = found.get(oci.KIND_SIGNATURES)
+        attestations = found.get(oci.KIND_ATTESTATIONS)
+        if root is None or data != oci.top_index_json(root, signatures, attestations):
             raise broken(
                 _("{name} must name one root and its signatures").format(name=oci.INDEX_FILE)
             )
-        return entries
+        return root, signatures, attestations
 
     def _signatures(self) -> tuple[tuple[Signature, ...], frozenset[str]]:
         """The signatures, unchecked, and the digests of the blobs that they are made of."""
@@ -117,12 +143,31 @@ class Bundle:
             signature = layer.annotations.get(oci.COSIGN_SIGNATURE, "")
             key_id = layer.annotations.get(oci.KEY_ID, "")
             signatures.append(Signature(key_id, self.read(layer.digest), signature))
+        return tuple(signatures), self._beside(entry, manifest, what)
+
+    def _attestation(self) -> tuple[Envelope | None, frozenset[str]]:
+        """The provenance, unchecked, and the digests of the blobs that it is made of."""
+        entry = self.attestation_manifest
+        if entry is None:
+            return None, frozenset()
+        what = _("the manifest of the provenance")
+        manifest = oci.parse(oci.Manifest, self.read(entry.digest), what)
+        if [layer.media_type for layer in manifest.layers] != [oci.DSSE]:
+            raise broken(_("{what} must name one envelope").format(what=what))
+        try:
+            envelope = dsse.parse(self.read(manifest.layers[0].digest))
+        except dsse.BadEnvelopeError as error:
+            raise broken(_("the provenance is damaged: {why}").format(why=error)) from error
+        return envelope, self._beside(entry, manifest, what)
+
+    def _beside(self, entry: oci.Descriptor, manifest: oci.Manifest, what: str) -> frozenset[str]:
+        """The digests of the blobs of a manifest beside the root, all of them checked."""
         self.read(manifest.config.digest)  # says nothing to us; still every byte is checked
         blobs = (entry, manifest.config, *manifest.layers)
         for blob in blobs:
             if self.blobs.get(blob.digest) != blob.size:
                 raise broken(_("{what} names a wrong size").format(what=what))
-        return tuple(signatures), frozenset(b.digest for b in blobs)
+        return frozenset(b.digest for b in blobs)
 
 
 @contextmanager
@@ -193,6 +238,9 @@ class _Directory:
             raise broken(_("{name} is no regular file").format(name=ascii(name[:200])))
         return os.fdopen(descriptor, "rb", buffering=0)
 
+    def place(self, name: str) -> FilePart:
+        return FilePart(self._root / name, 0, self.sizes[name])
+
     def close(self) -> None:
         """Nothing is held open."""
 
@@ -201,6 +249,7 @@ class _Tar:
     """The files of one tar, indexed once and read in place."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = path.open("rb")
         self._places: dict[str, ustar.Member] = {}
         size_bytes = os.fstat(self._file.fileno()).st_size
@@ -217,6 +266,10 @@ class _Tar:
         return io.BufferedReader(
             _Slice(self._file.fileno(), place.offset, place.size_bytes), 256 << 10
         )
+
+    def place(self, name: str) -> FilePart:
+        place = self._places[name]
+        return FilePart(self._path, place.offset, place.size_bytes)
 
     def close(self) -> None:
         self._file.close()

@@ -22,6 +22,7 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
+DSSE = "application/vnd.dsse.envelope.v1+json"
 
 REF_NAME = "org.opencontainers.image.ref.name"
 SOURCE = "io.smartcity.image.source"
@@ -31,6 +32,8 @@ COSIGN_SIGNATURE = "dev.cosignproject.cosign/signature"
 KIND = "kind"
 KIND_ROOT = "dev.cosignproject.cosign/imageIndex"
 KIND_SIGNATURES = "dev.cosignproject.cosign/sigs"
+KIND_ATTESTATIONS = "dev.cosignproject.cosign/atts"
+PREDICATE_TYPE = "predicateType"
 
 LAYOUT_FILE = "oci-layout"
 INDEX_FILE = "index.json"
@@ -157,14 +160,19 @@ def index_json(manifests: list[dict[str, Any]], **more: Any) -> bytes:
     )
 
 
-def top_index_json(root: Descriptor, signatures: Descriptor | None = None) -> bytes:
+def top_index_json(
+    root: Descriptor,
+    signatures: Descriptor | None = None,
+    attestations: Descriptor | None = None,
+) -> bytes:
     """The bytes of index.json: the root and, beside it, its signatures, as cosign finds them."""
     entries = [
         described(root.digest, root.size, INDEX, annotations={KIND: KIND_ROOT}),
     ]
-    if signatures is not None:
-        kind = {KIND: KIND_SIGNATURES}
-        entries.append(described(signatures.digest, signatures.size, MANIFEST, annotations=kind))
+    for entry, kind in ((signatures, KIND_SIGNATURES), (attestations, KIND_ATTESTATIONS)):
+        if entry is not None:
+            annotations = {KIND: kind}
+            entries.append(described(entry.digest, entry.size, MANIFEST, annotations=annotations))
     return index_json(entries)
 
 

@@ -10,19 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from smartcity_pkg.bundle import oci, ustar
+from smartcity_pkg.bundle import grant as grants
+from smartcity_pkg.bundle import oci, provenance, ustar
 from smartcity_pkg.bundle.cache import LayerCache
-from smartcity_pkg.bundle.contents import BundleContents, PackedLayer, Signature
+from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
 from smartcity_pkg.bundle.keys import SigningKey
-from smartcity_pkg.bundle.sign import sign_root, signature_blobs
+from smartcity_pkg.bundle.sign import outer_files, sign_root
 from smartcity_pkg.bundle.sources import ImageSource, SourceImage
 from smartcity_pkg.bundle.structure import FORMAT_VERSION, contents_of
-from smartcity_pkg.bundle.write import check_output, write_bundle
+from smartcity_pkg.bundle.write import Content, check_output, write_bundle
 from smartcity_pkg.catalogue import release as releases
+from smartcity_pkg.catalogue.checkout import Checkout
 from smartcity_pkg.catalogue.plan import Plan
 from smartcity_pkg.catalogue.release import Layer, Release, ReleaseApp, ReleaseImage, pinned
 from smartcity_pkg.core import digest
@@ -39,7 +42,9 @@ class PackRequest:
 
     `images` are what `resolve_images` gave for the references of the apps' Compose files; `apps`
     name them by their pins. `output` is a path, or says the path for a release; one that ends in
-    `.tar` becomes one file, any other a directory.
+    `.tar` becomes one file, any other a directory. Without `signing_key` it is for others to sign.
+    `grant` are the bytes of the signed grant, which every reader asks for; `checkout` is where the
+    catalogue comes from.
     """
 
     plan: Plan
@@ -49,9 +54,11 @@ class PackRequest:
     images: Mapping[str, SourceImage]
     source: ImageSource
     cache: Path
-    signing_key: SigningKey
+    signing_key: SigningKey | None
     output: Path | Callable[[Release], Path]
     entrance_ports: Mapping[str, int] = field(default_factory=dict)
+    grant: bytes = b""
+    checkout: Checkout = field(default_factory=Checkout)
 
 
 @dataclass(frozen=True)
@@ -94,12 +101,18 @@ def pack(request: PackRequest, progress: Progress = no_progress) -> Packed:
     release = _release(request, {d: found for d, (found, _path) in layers.items()}, files_tar)
     path = request.output if isinstance(request.output, Path) else request.output(release)
     check_output(path)
-    blobs, root = _documents(release, layers, configs, files_tar)
-    signatures = (sign_root(digest.of_bytes(root), request.signing_key),)
+    blobs, root = _documents(release, layers, configs, (files_tar, request.grant))
+    root_digest, key = digest.of_bytes(root), request.signing_key
+    origin = provenance.Origin(request.checkout, version("smartcity"))
+    attestation = provenance.envelope_for(root_digest, release, origin)
+    signatures = (sign_root(root_digest, key),) if key else ()
+    attestation = attestation.signed_by(key) if key else attestation
     # What is written is read by the same code that refuses what others wrote.
-    contents = contents_of(digest.of_bytes(root), blobs.__getitem__, signatures)
+    contents = contents_of(root_digest, blobs.__getitem__, signatures)
+    contents = replace(contents, attestation=attestation)
     progress(Step(_("Writing the bundle {path}").format(path=path)))
-    files = _layout(blobs, layers, root, signatures)
+    described = oci.Descriptor.model_validate(oci.descriptor(root, oci.INDEX))
+    files = _layout(blobs, layers) | outer_files(described, signatures, attestation)
     size_bytes = write_bundle(path, files, progress)
     return Packed(path, contents, size_bytes, reused)
 
@@ -194,14 +207,19 @@ def _release(request: PackRequest, layers: Mapping[str, PackedLayer], files_tar:
         images=tuple(sorted(images, key=lambda image: (image.reference, image.source))),
         files={name: digest.of_bytes(data) for name, data in sorted(request.files.items())},
         files_digest=digest.of_bytes(files_tar),
+        grant_digest=digest.of_bytes(request.grant) if request.grant else "",
         entrance_ports=dict(sorted(request.entrance_ports.items())),
     )
 
 
 def _documents(
-    release: Release, layers: _Layers, configs: Mapping[str, bytes], files_tar: bytes
+    release: Release, layers: _Layers, configs: Mapping[str, bytes], carried: tuple[bytes, bytes]
 ) -> tuple[dict[str, bytes], bytes]:
-    """The blobs that are held in memory, by digest, and among them the root index."""
+    """The blobs that are held in memory, by digest, and among them the root index.
+
+    `carried` are the rendered files' tar and the grant.
+    """
+    files_tar, grant = carried
     blobs: dict[str, bytes] = {}
 
     def entry(data: bytes, media_type: str, **more: Any) -> dict[str, Any]:
@@ -221,7 +239,10 @@ def _documents(
         entries.append(entry(manifest, oci.MANIFEST, platform=platform, annotations=names))
     manifest = oci.manifest_json(
         entry(release.to_json(), releases.MEDIA_TYPE),
-        [entry(files_tar, releases.FILES_MEDIA_TYPE)],
+        [
+            entry(files_tar, releases.FILES_MEDIA_TYPE),
+            *([entry(grant, grants.MEDIA_TYPE)] if grant else []),
+        ],
         artifactType=releases.MEDIA_TYPE,
     )
     entries.append(entry(manifest, oci.MANIFEST, artifactType=releases.MEDIA_TYPE))
@@ -230,18 +251,10 @@ def _documents(
     return blobs, root
 
 
-def _layout(
-    blobs: Mapping[str, bytes], layers: _Layers, root: bytes, signatures: Sequence[Signature]
-) -> dict[str, bytes | Path]:
-    """Every file of the layout by name."""
-    signature_manifest, signature_parts = signature_blobs(signatures)
-    top = (oci.descriptor(root, oci.INDEX), oci.descriptor(signature_manifest, oci.MANIFEST))
-    index = oci.top_index_json(*(oci.Descriptor.model_validate(entry) for entry in top))
-    files: dict[str, bytes | Path] = {
-        oci.LAYOUT_FILE: oci.LAYOUT_BYTES,
-        oci.INDEX_FILE: index,
-    }
-    for blob_digest, data in (*blobs.items(), *signature_parts.items()):
+def _layout(blobs: Mapping[str, bytes], layers: _Layers) -> dict[str, Content]:
+    """Every file of the layout that the root leads to, by name."""
+    files: dict[str, Content] = {oci.LAYOUT_FILE: oci.LAYOUT_BYTES}
+    for blob_digest, data in blobs.items():
         files[oci.blob_name(blob_digest)] = data
     for packed, path in layers.values():
         files[oci.blob_name(packed.blob.digest)] = path

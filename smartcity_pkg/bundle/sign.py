@@ -1,4 +1,4 @@
-"""Signing a root digest the way cosign does, and the manifest in which signatures travel.
+"""Signing a root digest the way cosign does, and the manifests in which signatures travel.
 
 Checking is in `trust`. Source: cosign's SIGNATURE_SPEC.md ("Storage", "Payload", "Signature").
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from typing import Any
 
-from smartcity_pkg.bundle import oci, trust
+from smartcity_pkg.bundle import oci, provenance, trust
 from smartcity_pkg.bundle.contents import Signature
+from smartcity_pkg.bundle.dsse import Envelope
 from smartcity_pkg.bundle.keys import SigningKey
 from smartcity_pkg.core import digest
 
@@ -27,14 +29,6 @@ def signature_blobs(signatures: Sequence[Signature]) -> tuple[bytes, dict[str, b
     cosign reads signatures as an image whose layers are the payloads; the config says just that.
     """
     payloads = [s.payload for s in signatures]
-    config = digest.canonical_json(
-        {
-            "architecture": "",
-            "os": "",
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [digest.of_bytes(p) for p in payloads]},
-        }
-    )
     layers = [
         oci.descriptor(
             s.payload,
@@ -43,5 +37,49 @@ def signature_blobs(signatures: Sequence[Signature]) -> tuple[bytes, dict[str, b
         )
         for s in signatures
     ]
+    return _manifest(payloads, layers)
+
+
+def attestation_blobs(envelope: Envelope) -> tuple[bytes, dict[str, bytes]]:
+    """The manifest that holds the provenance, and the blobs that it names, by digest."""
+    data = envelope.to_json()
+    annotations = {oci.COSIGN_SIGNATURE: "", oci.PREDICATE_TYPE: provenance.PREDICATE_TYPE}
+    return _manifest([data], [oci.descriptor(data, oci.DSSE, annotations=annotations)])
+
+
+def outer_files(
+    root: oci.Descriptor, signatures: Sequence[Signature], attestation: Envelope | None
+) -> dict[str, bytes]:
+    """index.json and all blobs beside the root, by the names of their files.
+
+    Signatures are ordered by key: whoever signs first, the bytes are the same.
+    """
+    entries: dict[str, oci.Descriptor] = {}
+    files: dict[str, bytes] = {}
+
+    def add(kind: str, manifest: bytes, blobs: dict[str, bytes]) -> None:
+        described = oci.descriptor(manifest, oci.MANIFEST)
+        entries[kind] = oci.Descriptor.model_validate(described)
+        files.update({oci.blob_name(name): data for name, data in blobs.items()})
+
+    if signatures:
+        ordered = sorted(signatures, key=lambda s: (s.key_id, s.signature))
+        add("signatures", *signature_blobs(ordered))
+    if attestation is not None:
+        add("attestations", *attestation_blobs(attestation))
+    return {oci.INDEX_FILE: oci.top_index_json(root, **entries), **files}
+
+
+def _manifest(
+    payloads: Sequence[bytes], layers: list[dict[str, Any]]
+) -> tuple[bytes, dict[str, bytes]]:
+    config = digest.canonical_json(
+        {
+            "architecture": "",
+            "os": "",
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [digest.of_bytes(p) for p in payloads]},
+        }
+    )
     manifest = oci.manifest_json(oci.descriptor(config, oci.CONFIG), layers)
     return manifest, {digest.of_bytes(b): b for b in (manifest, config, *payloads)}

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
+from smartcity_pkg.bundle import grant as grants
 from smartcity_pkg.bundle import oci, strictjson, ustar
 from smartcity_pkg.bundle.contents import Blob, BundleContents, PackedLayer, Signature
 from smartcity_pkg.catalogue import release as releases
@@ -56,6 +57,28 @@ def files_of(release: Release, read: Read) -> dict[str, bytes]:
     return files
 
 
+def check_grant_fits(data: bytes, release: Release) -> None:
+    """UntrustedBundleError where the grant `data` is for another pemda, or not for an app."""
+    try:
+        grant, _envelope = grants.parse(data)
+    except grants.BadGrantError as error:
+        raise broken(_("the grant is damaged: {why}").format(why=error)) from error
+    if grant.region != release.region:
+        raise UntrustedBundleError(
+            _("the grant is for region {grant}, the release for region {release}").format(
+                grant=grant.region, release=release.region
+            ),
+            _("Do not use this bundle. Get it again, and ask whoever packed it."),
+        )
+    if apps := grant.uncovered(a.app for a in release.apps):
+        raise UntrustedBundleError(
+            _("the agreement {number} does not cover: {apps}").format(
+                number=grant.pks.number, apps=", ".join(apps)
+            ),
+            _("Do not use this bundle. Get it again, and ask whoever packed it."),
+        )
+
+
 class _Walk:
     """One pass from the root down; collects blobs and layers, and refuses at the first fault."""
 
@@ -65,6 +88,7 @@ class _Walk:
         self._small: dict[str, Blob] = {}
         self._layers: dict[str, PackedLayer] = {}
         self._packed: dict[str, str] = {}
+        self._grant = b""
 
     def contents(self, signatures: tuple[Signature, ...]) -> BundleContents:
         what = _("the root index")
@@ -93,6 +117,7 @@ class _Walk:
             layers=dict(sorted(self._layers.items())),
             small_blobs=tuple(self._small[d] for d in sorted(self._small)),
             signatures=signatures,
+            grant=self._grant,
         )
 
     def _release(self, entry: oci.Descriptor) -> Release:
@@ -108,8 +133,12 @@ class _Walk:
             ) from error
         if release.to_json() != data or manifest.artifact_type != releases.MEDIA_TYPE:
             raise broken(_("the release is not written in the one way that is allowed"))
-        if [layer.digest for layer in manifest.layers] != [release.files_digest]:
+        named = [release.files_digest, *([release.grant_digest] if release.grant_digest else [])]
+        if [layer.digest for layer in manifest.layers] != named:
             raise broken(_("the rendered files are not what the release says"))
+        if release.grant_digest:
+            self._grant = self._blob(manifest.layers[1], grants.MEDIA_TYPE, _("the grant"))
+            check_grant_fits(self._grant, release)
         files = manifest.layers[0]
         tar = self._blob(files, releases.FILES_MEDIA_TYPE, _("the archive of rendered files"))
         files_of(release, lambda _digest: tar)

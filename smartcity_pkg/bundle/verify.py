@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from smartcity_pkg.bundle import compression
+from smartcity_pkg.bundle import compression, trust
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
 from smartcity_pkg.bundle.layout import Bundle, open_bundle, reading
 from smartcity_pkg.bundle.structure import broken
@@ -30,12 +30,16 @@ def verify(path: Path, trusted: TrustedKeys, progress: Progress = no_progress) -
     """What the bundle at `path` holds, after all of it was checked; only proven signatures.
 
     Each layer is decompressed while it is read, and its diffID and size are checked as well; one
-    that would open to more than its size is stopped there. Memory does not grow with the bundle.
+    that would open to more than its size is stopped there. Whether the grant holds today is for
+    whoever installs. Memory does not grow with the bundle.
     Raises UntrustedBundleError with what is wrong and where; InputError where there is no bundle.
     """
     with open_bundle(path) as bundle:
         genuine = genuine_signatures(bundle.root.digest, bundle.signatures, trusted)
         contents = sound_contents(bundle)
+        root, release = bundle.root.digest, contents.release
+        trust.check_attestation(root, release, contents.attestation, trusted)
+        trust.check_grant(contents.grant, trusted)
         _check_layers(bundle, contents.layers.values(), progress)
         return replace(contents, signatures=genuine)
 
@@ -47,6 +51,7 @@ def sound_contents(bundle: Bundle) -> BundleContents:
     and for one whose size is another than expected.
     """
     contents = contents_of(bundle.root.digest, bundle.read, bundle.signatures)
+    contents = replace(contents, attestation=bundle.attestation)
     expected = {blob.digest: blob.size_bytes for blob in contents.small_blobs}
     expected |= {p.blob.digest: p.blob.size_bytes for p in contents.layers.values()}
     expected |= {d: bundle.blobs[d] for d in bundle.signature_blobs}

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from smartcity_pkg.bundle import ustar
-from smartcity_pkg.bundle.layout import looks_like_bundle
+from smartcity_pkg.bundle.layout import FilePart, looks_like_bundle
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import SmartCityError, UsageError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Transfer
 
 _COPY_BYTES = 8 << 20
+
+Content = bytes | Path | FilePart
+"""What a file gets: these bytes, a copy of a file, or what lies in a bundle already."""
 
 
 def check_output(path: Path) -> None:
@@ -37,16 +40,22 @@ def is_tar(path: Path) -> bool:
     return path.suffix == ".tar"
 
 
-def write_bundle(path: Path, files: Mapping[str, bytes | Path], progress: Progress) -> int:
-    """Write `files` (content, or a file to copy) by name; gives the bytes that they take.
+def write_bundle(
+    path: Path, files: Mapping[str, Content], progress: Progress, *, tar: bool | None = None
+) -> int:
+    """Write `files` by name; gives the bytes that they take.
 
+    `tar` says which form it gets; None leaves that to the path's name.
+
+    What lies in a bundle's directory already is linked, where the file system can.
     A crash or a full disk leaves what was at `path` before. Raises SmartCityError where the disk
     is full or may not be written.
     """
     total = sum(_size(content) for content in files.values())
     done = 0
     with _writing(path), atomic.replacing(path) as part:
-        sink = _TarSink(part) if is_tar(path) else _FolderSink(part)
+        as_tar = is_tar(path) if tar is None else tar
+        sink = _TarSink(part) if as_tar else _FolderSink(part)
         try:
             for name in sorted(files):
                 for written in sink.put(name, files[name]):
@@ -75,7 +84,7 @@ class _TarSink:
     def __init__(self, part: Path) -> None:
         self._file = part.open("xb")
 
-    def put(self, name: str, content: bytes | Path) -> Iterator[int]:
+    def put(self, name: str, content: Content) -> Iterator[int]:
         size_bytes = _size(content)
         self._file.write(ustar.header(name, size_bytes))
         yield from _copy(content, self._file)
@@ -97,10 +106,13 @@ class _FolderSink:
         self._folders = {part}
         self._make(part)
 
-    def put(self, name: str, content: bytes | Path) -> Iterator[int]:
+    def put(self, name: str, content: Content) -> Iterator[int]:
         path = self._root / name
         for folder in reversed(path.relative_to(self._root).parents):
             self._make(self._root / folder)
+        if isinstance(content, FilePart) and _linked(content, path):
+            yield content.size_bytes
+            return
         with path.open("xb") as file:
             yield from _copy(content, file)
             _settle(file)
@@ -118,20 +130,36 @@ class _FolderSink:
         self._folders.add(folder)
 
 
-def _size(content: bytes | Path) -> int:
+def _size(content: Content) -> int:
+    if isinstance(content, FilePart):
+        return content.size_bytes
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
-def _copy(content: bytes | Path, file: BinaryIO) -> Iterator[int]:
+def _linked(content: FilePart, path: Path) -> bool:
+    """Whether `path` is now a second name of the file that `content` is all of."""
+    if content.offset or content.path.stat().st_size != content.size_bytes:
+        return False
+    try:
+        os.link(content.path, path, follow_symlinks=False)
+    except OSError:
+        return False  # another file system, or one without links
+    return True
+
+
+def _copy(content: Content, file: BinaryIO) -> Iterator[int]:
     """Append `content` to `file`; yields the size of each piece."""
     if isinstance(content, bytes):
         file.write(content)
         yield len(content)
         return
+    part = content if isinstance(content, FilePart) else FilePart(content, 0, _size(content))
     file.flush()
-    with content.open("rb") as source:
-        offset = 0
-        while sent := os.sendfile(file.fileno(), source.fileno(), offset, _COPY_BYTES):
+    with part.path.open("rb") as source:
+        offset, end = part.offset, part.offset + part.size_bytes
+        while sent := os.sendfile(
+            file.fileno(), source.fileno(), offset, min(_COPY_BYTES, end - offset)
+        ):
             offset += sent
             yield sent
     file.seek(0, os.SEEK_END)

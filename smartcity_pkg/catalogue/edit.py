@@ -58,6 +58,7 @@ class Edit:
 def edited(path: Path, values: Mapping[Path_, Any]) -> Edit:
     """The file at `path` with each value of `values` at its place; mappings on the way are made.
 
+    A place one past a list's end appends to it.
     Raises InputError where the file cannot be read, or not be written without other changes; the
     message holds what to write by hand.
     """
@@ -105,6 +106,9 @@ def _put(tree: Any, place: Path_, value: Any) -> None:
         if isinstance(tree, dict) and tree.get(key) is None:
             tree[key] = {}
         tree = tree[key]
+    if isinstance(tree, list) and place[-1] == len(tree):
+        tree.append(value)
+        return
     old = tree.get(place[-1]) if isinstance(tree, dict) else None
     if isinstance(old, dict) and isinstance(value, dict):
         for gone in old.keys() - value.keys():
@@ -129,6 +133,8 @@ def _with(data: Any, place: Path_, value: Any) -> Any:
         return value
     key, rest = place[0], place[1:]
     if isinstance(data, list) and isinstance(key, int):
+        if key == len(data) and not rest:
+            return [*data, value]
         return [_with(part, rest, value) if i == key else part for i, part in enumerate(data)]
     fields = data if isinstance(data, dict) else {}
     return {**fields, key: _with(fields.get(key), rest, value)}

@@ -93,6 +93,7 @@ class Release(Model):
     """Everything that one installation is made of, except the images' own bytes.
 
     `files` maps the path of each rendered file to its digest; the files travel as one tar.
+    `grant_digest` is that of the signed grant, without which no release is installed.
     `entrance_ports` maps a server to the HTTP port of its gateway, where it has one.
     """
 
@@ -104,6 +105,7 @@ class Release(Model):
     images: tuple[ReleaseImage, ...]
     files: dict[str, str]
     files_digest: str
+    grant_digest: str = ""
     entrance_ports: dict[AppName, int] = {}
 
     def to_json(self) -> bytes:

@@ -1,4 +1,4 @@
-"""From a plan to a signed bundle: `select`, `render`, `pack`, `inspect`, `verify`, `key new`."""
+"""From a plan to a signed bundle: `select`, `render`, `pack`, `inspect`, `verify`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from pathlib import Path
 
 import typer
 
-from smartcity_pkg.cli.screens import Command, new_app
+from smartcity_pkg.cli.screens import Command
 from smartcity_pkg.cli.session import day, session_of
+from smartcity_pkg.core.errors import UsageError
 from smartcity_pkg.core.i18n import _
-
-key = new_app(_("Keys that sign releases."))
 
 _PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
 _BUNDLE = typer.Argument(
@@ -32,7 +31,7 @@ _TRUST = typer.Option(
     None,
     "--key",
     metavar="FILE",
-    help=_("Trust this public key (default: keys/*.pub of the workspace)."),
+    help=_("Trust this public key alone (default: the workspace's ring, else all keys/*.pub)."),
 )
 
 
@@ -47,7 +46,6 @@ def register(app: typer.Typer) -> None:
     )
     app.command("inspect", cls=Command, help=_("Show what is inside a bundle."))(inspect)
     app.command("verify", cls=Command, help=_("Check a bundle's signature and every byte."))(verify)
-    app.add_typer(key, name="key")
 
 
 def select(
@@ -132,6 +130,9 @@ def pack(
     key: Path | None = typer.Option(
         None, "--key", metavar="FILE", help=_("Signing key (default: keys/release.key).")
     ),
+    unsigned: bool = typer.Option(
+        False, "--unsigned", help=_("Leave signing to others: smartcity sign.")
+    ),
     date: str | None = _DATE,
 ) -> None:
     """Pack and sign a release."""
@@ -139,48 +140,39 @@ def pack(
     from smartcity_pkg.ui.views.bundle import packed
 
     session = session_of(context)
-    result = pack_release(session, pemda, plan, images, serial, key, day(date), out)
+    if unsigned and key is not None:
+        raise UsageError(_("--unsigned and --key exclude each other"), _("give one of them"))
+    result = pack_release(session, pemda, plan, images, serial, key, day(date), out, not unsigned)
     session.show(packed(result))
 
 
 def inspect(context: typer.Context, bundle: str = _BUNDLE) -> None:
     """Show a bundle's contents without judging them."""
     from smartcity_pkg.bundle.inspect import inspect as look
+    from smartcity_pkg.cli.wiring.receipts import receipt_beside
     from smartcity_pkg.ui.views.bundle import bundle_contents
 
     session = session_of(context)
     path = session.workspace.bundle(bundle)
-    session.show(bundle_contents(look(path), path))
+    session.show(bundle_contents(look(path), path, receipt_beside(path)))
 
 
-def verify(context: typer.Context, bundle: str = _BUNDLE, key: Path | None = _TRUST) -> None:
+def verify(
+    context: typer.Context,
+    bundle: str = _BUNDLE,
+    key: Path | None = _TRUST,
+    receipt: Path | None = typer.Option(
+        None,
+        "--receipt",
+        metavar="FILE",
+        help=_("Write who signed what, by which keys, checked when (BUNDLE.receipt.json)."),
+    ),
+) -> None:
     """Verify a bundle; exit code 10 if anything is wrong."""
-    from smartcity_pkg.bundle.verify import verify as check
-    from smartcity_pkg.cli.wiring.keys import trusted_keys
+    from smartcity_pkg.cli.wiring.receipts import verify_bundle
     from smartcity_pkg.ui.views.bundle import verified
 
     session = session_of(context)
     path = session.workspace.bundle(bundle)
-    contents = check(path, trusted_keys(session, key), session.progress)
-    session.show(verified(contents, path))
-
-
-@key.command("new", cls=Command, help=_("Make a signing key and its public key."))
-def key_new(
-    context: typer.Context,
-    out: Path | None = typer.Option(
-        None, "--out", "-o", metavar="FILE", help=_("Default: keys/release.key.")
-    ),
-    no_password: bool = typer.Option(
-        False, "--no-password", help=_("Leave the key unencrypted (for CI with a protected disk).")
-    ),
-) -> None:
-    """Make a key pair; the password is asked for, or read from SMARTCITY_KEY_PASSWORD."""
-    from smartcity_pkg.bundle.keys import new_key, public_path
-    from smartcity_pkg.cli.wiring.keys import new_password
-    from smartcity_pkg.ui.views.bundle import key_made
-
-    session = session_of(context)
-    path = out or session.workspace.signing_key
-    made = new_key(path, None if no_password else new_password())
-    session.show(key_made(made, path, public_path(path)))
+    contents, made = verify_bundle(session, path, key, receipt)
+    session.show(verified(contents, path, made, receipt))

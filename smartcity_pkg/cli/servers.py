@@ -24,13 +24,15 @@ _TRUST = typer.Option(
     None,
     "--key",
     metavar="FILE",
-    help=_("Trust this public key (default: keys/*.pub of the workspace)."),
+    help=_("Trust this public key alone (default: the workspace's ring, else all keys/*.pub)."),
 )
 _RELEASE = typer.Option(
     None, "--release", metavar="NAME", help=_("Which release (default: the newest that arrived).")
 )
 _OLDER = typer.Option(
-    False, "--allow-older", help=_("Accept a release with a lower serial than the running one.")
+    False,
+    "--allow-downgrade",
+    help=_("Accept a lower serial than the server has had; the journal records it."),
 )
 
 
@@ -70,7 +72,7 @@ def install(
     pemda: str = _PEMDA,
     server: list[str] | None = _SERVER,
     release: str | None = _RELEASE,
-    allow_older: bool = _OLDER,
+    allow_downgrade: bool = _OLDER,
     key: Path | None = _TRUST,
 ) -> None:
     """Install a shipped release."""
@@ -78,7 +80,7 @@ def install(
     from smartcity_pkg.ui.views.server import installed
 
     session = session_of(context)
-    session.show(installed(install_release(session, pemda, server, release, allow_older, key)))
+    session.show(installed(install_release(session, pemda, server, release, allow_downgrade, key)))
 
 
 def deploy(
@@ -86,7 +88,7 @@ def deploy(
     bundle: str = _BUNDLE,
     pemda: str | None = _PROFILE,
     server: list[str] | None = _SERVER,
-    allow_older: bool = _OLDER,
+    allow_downgrade: bool = _OLDER,
     key: Path | None = _TRUST,
 ) -> None:
     """Ship and install the same release."""
@@ -94,7 +96,7 @@ def deploy(
     from smartcity_pkg.ui.views.server import deployed
 
     session = session_of(context)
-    session.show(deployed(*deploy_bundle(session, bundle, pemda, server, allow_older, key)))
+    session.show(deployed(*deploy_bundle(session, bundle, pemda, server, allow_downgrade, key)))
 
 
 def status(context: typer.Context, pemda: str = _PEMDA, server: list[str] | None = _SERVER) -> None:

@@ -93,11 +93,13 @@ def session_of(context: typer.Context) -> Session:
     return session
 
 
-def day(text: str | None) -> date:
-    """The date that `--date` gives, else today."""
+def day(text: str | None, option: str = "--date") -> date:
+    """The date that `option` gives, else today."""
     if text is None:
         return date.today()
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(_("--date is “{given}”, expected YYYY-MM-DD").format(given=text)) from None
+        raise UsageError(
+            _("{option} is “{given}”, expected YYYY-MM-DD").format(option=option, given=text)
+        ) from None

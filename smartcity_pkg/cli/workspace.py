@@ -58,6 +58,20 @@ class Workspace:
         """The private key that signs releases."""
         return self.keys / "release.key"
 
+    @property
+    def grant_key(self) -> Path:
+        """The private key that signs grants, where it is another than the one for releases."""
+        return self.keys / "grant.key"
+
+    @property
+    def ring(self) -> Path:
+        """Who is trusted to sign what; where it is absent, every `keys/*.pub` is, for all."""
+        return self.keys / "trusted.yaml"
+
+    def grant(self, region: str) -> Path:
+        """The signed grant of one pemda."""
+        return self.root / "grants" / f"{region}.json"
+
     def plan(self, region: str) -> Path:
         """The plan of one pemda."""
         return self.root / "plans" / f"{region}.yaml"

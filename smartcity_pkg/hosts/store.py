@@ -23,6 +23,7 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.hosts.host import DISK_FULL_STATUS, Completed, Host, refused, script
 
 DEFAULT_ROOT = "/var/lib/smartcity"
+RECEIPTS_FILE = "receipts.json"
 Encoding = Literal["zstd", "gzip", "none"]
 
 _DAMAGED_STATUS = 65  # EX_DATAERR of sysexits.h: the bytes are not those that were promised
@@ -44,6 +45,7 @@ class StorePaths:
         self.previous = self.root / "previous"
         self.secrets = self.root / "secrets"
         self.journal = self.root / "journal.jsonl"
+        self.watermark = self.root / "watermark.json"
         self.lock = self.root / "lock"
 
     def blob(self, digest: str) -> PurePosixPath:
@@ -57,6 +59,14 @@ class StorePaths:
     def offer(self, release_name: str) -> PurePosixPath:
         """The JSON file that says a release is wholly in the store, with its signatures."""
         return self.offers / f"{release_name}.json"
+
+    def ship_receipt(self, release_name: str) -> PurePosixPath:
+        """The receipt of the check that came before shipping."""
+        return self.offers / f"{release_name}.receipt"
+
+    def receipts(self, release_name: str) -> PurePosixPath:
+        """The receipts of an installed release."""
+        return self.release(release_name) / RECEIPTS_FILE
 
     def release(self, release_name: str) -> PurePosixPath:
         """An installed release's Compose files and configuration."""
@@ -278,12 +288,16 @@ class Store:
 
     def write_offer(self, release_name: str, data: bytes) -> None:
         """Say that all of a release is here; called last."""
+        self.write(self.paths.offer(release_name), data, _("the offer of the release"))
+
+    def write(self, path: PurePosixPath, data: bytes, what: str) -> None:
+        """Put a small file at `path`, whole or not at all; `what` names it in messages."""
         done = self._run(
             script(
                 _PUBLISH,
                 str(self.paths.parts),
-                f"{release_name}.json",
-                str(self.paths.offers),
+                path.name,
+                str(path.parent),
                 digest.hex_of(digest.of_bytes(data)),
             ),
             stdin=data,
@@ -291,7 +305,7 @@ class Store:
             accept=(_DAMAGED_STATUS,),
         )
         if not done.ok:
-            raise self._garbled(_("the offer of the release"))
+            raise self._garbled(what)
 
     def read(self, path: PurePosixPath) -> bytes | None:
         """The content of a small file; None where there is none."""

@@ -52,7 +52,7 @@ sync -f .
 _CHECK = """# check the release's files
 cd "$1"
 sums=$(cat)
-[ "$(find . -type f | wc -l)" -eq "$2" ]
+[ "$(find . -type f ! -path ./receipts.json | wc -l)" -eq "$2" ]
 [ -z "$(find . ! -type f ! -type d | head -n 1)" ]
 printf '%s\\n' "$sums" | sha256sum --check --strict --quiet >&2
 """

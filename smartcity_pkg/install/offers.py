@@ -9,12 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from smartcity_pkg.bundle.contents import Offer, Signature
-from smartcity_pkg.bundle.structure import release_of
-from smartcity_pkg.bundle.trust import TrustedKeys, check_signatures
+from smartcity_pkg.bundle.contents import BundleContents, Offer, Signature
+from smartcity_pkg.bundle.grant import Grant
+from smartcity_pkg.bundle.trust import (
+    TrustedKeys,
+    check_grant,
+    contents_of,
+    genuine_signatures,
+)
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import PreflightError, UntrustedBundleError
@@ -83,25 +89,38 @@ def choose(place: Place, wanted: str | None) -> str:
     return names[0]
 
 
-def verified_release(place: Place, name: str, trusted: TrustedKeys) -> Release:
-    """The release called `name`, every document on the way from a trusted signature checked.
+@dataclass(frozen=True)
+class Genuine:
+    """A release of the store whose signatures and grant were proven, and what proves it."""
+
+    root_digest: str
+    release: Release
+    signatures: tuple[Signature, ...]
+    grant: Grant
+    grant_bytes: bytes
+
+
+def verified_release(place: Place, name: str, trusted: TrustedKeys) -> Genuine:
+    """The release called `name`, every document on the way from trusted signatures checked.
 
     Raises UntrustedBundleError where anything in the store is not what was signed.
     """
     offer = _offer(place, name)
     signatures = [Signature(s.key_id, s.payload.encode(), s.signature) for s in offer.signatures]
-    check_signatures(offer.root_digest, signatures, trusted)
-    release = _release(place, offer)
+    genuine = genuine_signatures(offer.root_digest, signatures, trusted)
+    contents = _contents(place, offer)
+    release = contents.release
     if release.name != name:
         raise _lies(place, _("{name} holds the release {found}").format(
             name=name, found=release.name))  # fmt: skip
-    return release
+    grant, _signer = check_grant(contents.grant, trusted)
+    return Genuine(offer.root_digest, release, genuine, grant, contents.grant)
 
 
 def peek(place: Place, name: str) -> Release | None:
     """The release called `name` whoever signed it; None where it cannot be read."""
     try:
-        return _release(place, _offer(place, name))
+        return _contents(place, _offer(place, name)).release
     except UntrustedBundleError:
         return None
 
@@ -140,9 +159,9 @@ def _offer(place: Place, name: str) -> Offer:
         raise _lies(place, _("the offer of {name} is damaged").format(name=name)) from error
 
 
-def _release(place: Place, offer: Offer) -> Release:
+def _contents(place: Place, offer: Offer) -> BundleContents:
     blobs = _fetch_chain(place, offer.root_digest)
-    return release_of(offer.root_digest, lambda d: _checked(place, d, blobs.get(digest.hex_of(d))))
+    return contents_of(offer.root_digest, lambda d: _checked(place, d, blobs.get(digest.hex_of(d))))
 
 
 def _fetch_chain(place: Place, root_digest: str) -> dict[str, bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from smartcity_pkg.hosts.store import StorePaths
@@ -15,14 +17,16 @@ class InstallOptions:
 
     `health_s`: seconds an app has to become healthy (longer where its own health check says so).
     `settle_s`: seconds a service without health check must stay up. `route_s`: seconds the public
-    routes have to answer after the last app. `allow_older`: install a release with a lower number
-    than the current one.
+    routes have to answer after the last app. `allow_downgrade`: install a release with a lower
+    number than the highest that was installed. `clock`: our own time (Unix), which decides whether
+    the agreement holds today.
     """
 
     health_s: float = 120.0
     settle_s: float = 5.0
     route_s: float = 60.0
-    allow_older: bool = False
+    allow_downgrade: bool = False
+    clock: Callable[[], float] = time.time
     store: StorePaths = field(default_factory=StorePaths)
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from packaging.version import InvalidVersion, Version
 
+from smartcity_pkg.bundle.grant import Grant
 from smartcity_pkg.catalogue.release import Release, ReleaseImage
 from smartcity_pkg.core.errors import PreflightError
 from smartcity_pkg.core.i18n import _
@@ -42,8 +44,9 @@ class Finding:
 class Question:
     """All that the rules look at.
 
-    `before` is the release that runs now, `missing` are the images to be loaded, `clock_s` is our
-    own time (Unix), and `foreign_entrance` tells that somebody else answers on the entrance's port.
+    `grant` is what the release may run under, `before` the release that runs now, `missing` are the
+    images to be loaded, `clock_s` is our own time (Unix), and `foreign_entrance` tells that
+    somebody else answers on the entrance's port.
     """
 
     server: str
@@ -53,7 +56,7 @@ class Question:
     before: Release | None = None
     missing: tuple[ReleaseImage, ...] = ()
     foreign_entrance: bool = False
-    allow_older: bool = False
+    grant: Grant | None = None
 
 
 def judge(question: Question) -> tuple[Finding, ...]:
@@ -74,7 +77,7 @@ def require(server: str, findings: Iterable[Finding]) -> tuple[str, ...]:
 
 
 def identity(q: Question) -> Iterator[Finding]:
-    """The release is meant for this server, and is not a step back by mistake."""
+    """The release is meant for this server."""
     if q.server not in q.release.plan.servers:
         yield Finding(
             "identity",
@@ -83,25 +86,22 @@ def identity(q: Question) -> Iterator[Finding]:
                 server=q.server, servers=", ".join(q.release.plan.servers)
             ),
         )
-    if q.before is None:
+
+
+def agreement(q: Question) -> Iterator[Finding]:
+    """The agreement holds today. What runs goes on, and may be repaired, when it has ended."""
+    if q.grant is None:
         return
-    if q.before.region != q.release.region:
+    today = datetime.fromtimestamp(q.clock_s).date()
+    if why := q.grant.why_not_on(today):
+        runs = q.before is not None and q.before.name == q.release.name
         yield Finding(
-            "identity",
-            "block",
-            _("the release is for region {new}, and this server belongs to region {old}").format(
-                new=q.release.region, old=q.before.region
+            "agreement",
+            "warn" if runs else "block",
+            why,
+            _("agree anew, then: smartcity grant new {region}, pack, ship, install").format(
+                region=q.release.region
             ),
-            _("send the release of the right pemda, or uninstall the other one first"),
-        )
-    if q.release.serial < q.before.serial and not q.allow_older:
-        yield Finding(
-            "identity",
-            "block",
-            _("the release has number {new}, older than {old} that runs now").format(
-                new=q.release.serial, old=q.before.serial
-            ),
-            _("to go back: smartcity rollback; to insist: smartcity install --allow-older"),
         )
 
 
@@ -221,6 +221,7 @@ def entrance(q: Question) -> Iterator[Finding]:
 Rule = Callable[[Question], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
     identity,
+    agreement,
     architecture,
     engine_version,
     tools,

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import time
 import uuid
+from datetime import UTC, datetime
 
+from smartcity_pkg.bundle.receipt import Check, Receipt, of_store
 from smartcity_pkg.bundle.trust import TrustedKeys
 from smartcity_pkg.catalogue.release import Release, ReleaseImage
 from smartcity_pkg.core.errors import RemoteCommandError
@@ -19,7 +21,7 @@ from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.engines.engine import Engine
 from smartcity_pkg.hosts.facts import ServerFacts, gather
 from smartcity_pkg.hosts.host import Host
-from smartcity_pkg.install import images, installed, offers, preflight
+from smartcity_pkg.install import images, installed, offers, preflight, receipts, watermark
 from smartcity_pkg.install.apply import Scene
 from smartcity_pkg.install.journal import Journal, read_journal, unfinished
 from smartcity_pkg.install.lock import Lock, this_process
@@ -73,12 +75,19 @@ class _Installation:
             place.host, options.store, run=uuid.uuid4().hex[:12], by=this_process()
         )
         self._started_s = time.monotonic()
+        self._mark: watermark.Watermark | None = None
 
     def run(self, release_name: str | None) -> InstallReport:
         """The story."""
-        release = self._verified(release_name)
+        genuine = self._verified(release_name)
+        release = genuine.release
         before, known = self._history(release)
-        facts, warnings, missing = self._preflight(release, before)
+        undercut = self._judge_serial(release, before, known)
+        facts, warnings, missing = self._preflight(genuine, before)
+        if undercut:
+            with self._journal.step("downgrade", undercut):
+                self._progress(Note(_("Going below {name}, as you insist").format(name=undercut),
+                                    warning=True))  # fmt: skip
         with self._journal.step("verify"):
             self._progress(Step(_("Checking every byte of {name}").format(name=release.name)))
             images.check_content(self._place, release, missing, facts)
@@ -89,7 +98,7 @@ class _Installation:
         )
         with self._journal.step("install"):
             change, outage_s = switch(scene, release, before, migrate=True)
-        self._commit(release, before)
+        self._commit(genuine, before)
         return InstallReport(
             server=self._place.server,
             release=release.name,
@@ -104,12 +113,12 @@ class _Installation:
 
     # -- before anything is changed -------------------------------------------------------------
 
-    def _verified(self, release_name: str | None) -> Release:
+    def _verified(self, release_name: str | None) -> offers.Genuine:
         name = offers.choose(self._place, release_name)
         self._progress(Step(_("Checking the signature of {name}").format(name=name)))
-        release = offers.verified_release(self._place, name, self._trusted)
+        genuine = offers.verified_release(self._place, name, self._trusted)
         self._journal.release = name
-        return release
+        return genuine
 
     def _history(self, release: Release) -> tuple[Release | None, dict[str, Release]]:
         """The current release, and all that running containers may have been made from."""
@@ -118,9 +127,25 @@ class _Installation:
         known[release.name] = release
         return known.get(found.current), known
 
+    def _judge_serial(
+        self, release: Release, before: Release | None, known: dict[str, Release]
+    ) -> str:
+        """The name of the higher release that is undercut by permission, or ""."""
+        self._mark = watermark.read(self._place)
+        found = installed.look(self._place)
+        previous = known.get(found.previous)
+        others = (previous,) if previous is not None else ()
+        return watermark.judge(
+            self._place.server,
+            release,
+            watermark.History(self._mark, before, others),
+            allow_downgrade=self._options.allow_downgrade,
+        )
+
     def _preflight(
-        self, release: Release, before: Release | None
+        self, genuine: offers.Genuine, before: Release | None
     ) -> tuple[ServerFacts, tuple[str, ...], tuple[ReleaseImage, ...]]:
+        release = genuine.release
         self._progress(Step(_("Checking what the server can carry")))
         facts = gather(self._place.host, self._options.store)
         self._place.engine.check(facts)
@@ -130,11 +155,11 @@ class _Installation:
                 server=self._place.server,
                 release=release,
                 facts=facts,
-                clock_s=time.time(),
+                clock_s=self._options.clock(),
                 before=before,
                 missing=missing,
                 foreign_entrance=self._foreign_entrance(release, before),
-                allow_older=self._options.allow_older,
+                grant=genuine.grant,
             )
         )
         warnings = preflight.require(self._place.server, findings)
@@ -177,9 +202,17 @@ class _Installation:
         with self._journal.step("secrets"):
             return ensure_secrets(self._place, release.on_server(self._place.server))
 
-    def _commit(self, release: Release, before: Release | None) -> None:
+    def _commit(self, genuine: offers.Genuine, before: Release | None) -> None:
         self._lock.check()
+        release = genuine.release
+        watermark.raise_to(self._place, release, self._mark)
+        receipts.keep(self._place, release.name, self._receipt(genuine))
         if before is None or before.name != release.name:
             with self._journal.step("commit"):
                 installed.commit(self._place, release.name, before=before.name if before else "")
         images.drop_loaded_layers(self._place, release)
+
+    def _receipt(self, genuine: offers.Genuine) -> Receipt:
+        check = Check("install", this_process(), datetime.now(UTC))
+        proven = (genuine.root_digest, genuine.release, genuine.signatures, genuine.grant_bytes)
+        return of_store(*proven, self._trusted, check)

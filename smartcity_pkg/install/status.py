@@ -5,17 +5,20 @@ Drawing it is the caller's; whether an app is well is judged as `apply` judges i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from smartcity_pkg.bundle.receipt import Receipt
 from smartcity_pkg.catalogue.release import Release, ReleaseApp
+from smartcity_pkg.core.errors import UntrustedBundleError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.engines.engine import ContainerState, Engine
 from smartcity_pkg.hosts.facts import ServerFacts, gather
 from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import StorePaths
-from smartcity_pkg.install import installed
+from smartcity_pkg.install import installed, receipts, watermark
 from smartcity_pkg.install.apply import public_routes
 from smartcity_pkg.install.health import ask_all
 from smartcity_pkg.install.journal import Entry, read_journal
@@ -23,6 +26,7 @@ from smartcity_pkg.install.lock import Holder, read_holder
 from smartcity_pkg.install.offers import release_names
 from smartcity_pkg.install.place import Place, providers_first
 from smartcity_pkg.install.probe import Answer
+from smartcity_pkg.install.watermark import Watermark
 
 _JOURNAL_ENTRIES = 10
 
@@ -47,7 +51,10 @@ class AppStatus:
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """One server. `current` and `previous` are "" where there is none; `offered` newest first."""
+    """One server. `current` and `previous` are "" where there is none; `offered` newest first.
+
+    `receipts` are those of the current release; `watermark` is the highest that was installed.
+    """
 
     server: str
     current: str
@@ -57,6 +64,8 @@ class ServerStatus:
     holder: Holder | None
     journal: tuple[Entry, ...]
     facts: ServerFacts
+    receipts: tuple[Receipt, ...] = ()
+    watermark: Watermark | None = None
 
     @property
     def well(self) -> bool:
@@ -84,7 +93,16 @@ def status(
         holder=read_holder(host, paths),
         journal=read_journal(host, paths, last=_JOURNAL_ENTRIES),
         facts=facts,
+        receipts=receipts.read(place, found.current).receipts if found.current else (),
+        watermark=_mark(place),
     )
+
+
+def _mark(place: Place) -> Watermark | None:
+    """The watermark; None also where it is damaged, which only an installation must not pass by."""
+    with contextlib.suppress(UntrustedBundleError):
+        return watermark.read(place)
+    return None
 
 
 def _apps(place: Place, release: Release, facts: ServerFacts) -> tuple[AppStatus, ...]:

@@ -33,7 +33,7 @@ rm -rf -- "$@"
 sync .
 """
 _ALWAYS = ("current", "previous", "releases")
-_WITH_DATA = ("secrets", "backups", "store")
+_WITH_DATA = ("secrets", "backups", "store", "watermark.json")
 
 
 @dataclass(frozen=True)

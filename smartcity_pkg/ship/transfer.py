@@ -69,9 +69,11 @@ def ship(
     attempts: int = 5,
     backoff_s: float = 1.0,
     trust_engine: bool = True,
+    receipt: bytes = b"",
 ) -> ShipReport:
     """Bring the release's content for `server_name` into the store behind `connect`.
 
+    `receipt` says who checked the bundle; the server keeps it beside the offer.
     A lost link is met by connecting again, with growing pauses from `backoff_s` on, until
     `attempts` connections in a row have brought nothing. May be called again after any failure: it
     goes on where it was. Raises UnreachableError, EngineError without Docker on the server,
@@ -79,7 +81,7 @@ def ship(
     those it names; nothing unchecked has its final name then.
     """
     started = time.monotonic()
-    shipment = _Shipment(bundle, contents, server_name, progress, paths, trust_engine)
+    shipment = _Shipment(bundle, contents, server_name, progress, paths, trust_engine, receipt)
     fruitless, landed = 0, 0
     while True:
         try:
@@ -109,6 +111,7 @@ class _Shipment:
         progress: Progress,
         paths: StorePaths | None,
         trust_engine: bool,
+        receipt: bytes,
     ) -> None:
         self._bundle = bundle
         self._contents = contents
@@ -116,6 +119,7 @@ class _Shipment:
         self._progress = progress
         self._paths = paths or StorePaths()
         self._trust_engine = trust_engine
+        self._receipt = receipt
         self._meter = Meter()
         self._first_plan: TransferPlan | None = None
         self._reached: dict[str, int] = {}  # how far each part was sent, in bytes
@@ -144,6 +148,8 @@ class _Shipment:
             self._send(store, blob, store.part_state(blob.part) if begun else _NOTHING)
         offer = _offer(self._contents)
         name = self._contents.release.name
+        if self._receipt:
+            store.write(self._paths.ship_receipt(name), self._receipt, _("the receipt"))
         if not plan.offered or store.read(self._paths.offer(name)) != offer:
             store.write_offer(name, offer)
         self._show(self._total(), last=True)

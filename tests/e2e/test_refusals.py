@@ -104,6 +104,26 @@ def test_a_foreign_signature_is_refused(
     workspace.smartcity("deploy", str(bundle), "--key", "other/foreign.pub", code=10)
 
 
+def test_too_few_signatures_and_a_revoked_key_are_refused(
+    workspace: Workspace, server: Server, lab: Lab, bundle: Path, untouched: None
+) -> None:
+    workspace.profile(server, lab.client_key)
+    ring = workspace.folder / "keys/trusted.yaml"
+    try:
+        workspace.smartcity("key", "new", "--no-password", "--out", "other/second.key")
+        workspace.smartcity("key", "trust", "other/second.pub", "--name", "kedua")
+        ring.write_text(ring.read_text().replace("threshold: 1", "threshold: 2"))
+        ran = workspace.smartcity("deploy", str(bundle), code=10)
+        assert "asks for 2" in ran.error["message"]
+        workspace.smartcity("sign", str(bundle), "--key", "other/second.key")
+        workspace.smartcity("verify", str(bundle))
+        workspace.smartcity("key", "revoke", "kedua", "--reason", "laptop hilang")
+        ran = workspace.smartcity("deploy", str(bundle), code=10)
+        assert "laptop hilang" in ran.error["message"]
+    finally:
+        ring.unlink(missing_ok=True)
+
+
 def test_a_server_without_docker_is_refused(workspace: Workspace, lab: Lab, bundle: Path) -> None:
     server = lab.server("bare", engine=False)
     try:

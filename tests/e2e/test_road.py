@@ -224,7 +224,7 @@ def test_20_uninstall_keeps_the_data_and_a_new_install_finds_it(world: World) ->
     world.space.smartcity("uninstall", REGION, "--yes")
     assert not world.server.run(["docker", "ps", "-aq"]).stdout.strip()
     shutil.copy(world.space.folder / "again.tar", world.space.folder / "first.tar")
-    world.space.smartcity("deploy", "first.tar", "--allow-older")
+    world.space.smartcity("deploy", "first.tar", "--allow-downgrade")
     assert journeys.read_status(world.url, world.ticket)["colour"] == "kuning"
 
 

@@ -44,7 +44,7 @@ def bare(_site: Site) -> Site:
 def site(_site: Site) -> Site:
     """The server with the good release installed, and nothing of another one."""
     root, name = StorePaths().root, _site.name(GOOD)
-    _site.sh(f"mkdir -p {root}; cd {root}; rm -rf lock journal.jsonl")
+    _site.sh(f"mkdir -p {root}; cd {root}; rm -rf lock journal.jsonl watermark.json")
     _site.deploy(GOOD, older=True)
     _site.sh(
         f"cd {root}; rm -f previous store/releases/[!1]*;"

@@ -243,7 +243,7 @@ def test_a_locked_server_is_left_alone(site: Site) -> None:
 
 def test_an_older_release_is_refused_unless_asked_for(site: Site) -> None:
     site.deploy(BETTER)
-    with pytest.raises(PreflightError):
+    with pytest.raises(UntrustedBundleError):
         site.install(GOOD)
     assert site.page() == "dua"
     site.install(GOOD, older=True)

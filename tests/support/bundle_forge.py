@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from smartcity_pkg.bundle import oci, ustar
+from smartcity_pkg.bundle import oci, provenance, ustar
+from smartcity_pkg.bundle.dsse import Envelope
 from smartcity_pkg.bundle.keys import SigningKey
-from smartcity_pkg.bundle.sign import sign_root, signature_blobs
+from smartcity_pkg.bundle.sign import outer_files, sign_root
 from smartcity_pkg.bundle.trust import TrustedKeys
 from smartcity_pkg.bundle.verify import verify
+from smartcity_pkg.catalogue.checkout import Checkout
+from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import UntrustedBundleError
 
@@ -56,10 +60,8 @@ def replaced(files: Files, old: str, new: bytes, key: SigningKey) -> Files:
 
     That is what somebody with the key could make, or somebody without it up to the signature.
     """
-    result = dict(files)
+    result = unsigned(files)
     root = roots(files)[0]["digest"]
-    for entry in roots(files)[1:]:
-        _drop_signatures(result, entry["digest"])
     pending = [(old, new)]
     while pending:
         old, new = pending.pop()
@@ -71,20 +73,45 @@ def replaced(files: Files, old: str, new: bytes, key: SigningKey) -> Files:
         for name, data in list(result.items()):
             if name.startswith(oci.BLOBS) and old.encode() in data:
                 adapted = _adapted(data, old, new_digest, len(new))
+                if adapted == data:
+                    continue  # the release names it too, but not as a descriptor
                 pending.append((digest.of_bytes(data), adapted))
                 break
     return signed(result, root, key)
 
 
-def signed(files: Files, root: str, *keys: SigningKey) -> Files:
-    """`files` with index.json and signatures for `root`."""
+def unsigned(files: Files) -> Files:
+    """`files` without signatures and provenance; index.json still names them."""
     result = dict(files)
-    data = blob(files, root)
-    manifest, parts = signature_blobs([sign_root(root, key) for key in keys])
-    top = (oci.descriptor(data, oci.INDEX), oci.descriptor(manifest, oci.MANIFEST))
-    result["index.json"] = oci.top_index_json(*(oci.Descriptor.model_validate(e) for e in top))
-    result |= {oci.blob_name(d): b for d, b in parts.items()}
+    for entry in roots(files)[1:]:
+        _drop_signatures(result, entry["digest"])
     return result
+
+
+def signed(files: Files, root: str, *keys: SigningKey) -> Files:
+    """`files` with index.json, signatures and provenance for `root`."""
+    data = blob(files, root)
+    described = oci.Descriptor.model_validate(oci.descriptor(data, oci.INDEX))
+    envelope = provenance_of(files, root)
+    for key in keys:
+        envelope = envelope.signed_by(key)
+    return {**files, **outer_files(described, [sign_root(root, key) for key in keys], envelope)}
+
+
+def provenance_of(files: Files, root: str) -> Envelope:
+    """The unsigned statement about `root`; a false one where no release can be read below it."""
+    try:
+        entry = json.loads(blob(files, root))["manifests"][-1]
+        config = json.loads(blob(files, entry["digest"]))["config"]
+        release = Release.model_validate_json(blob(files, config["digest"]))
+    except (KeyError, TypeError, ValueError, IndexError, RecursionError):
+        return Envelope(provenance.PAYLOAD_TYPE, b"{}")
+    return provenance.envelope_for(root, release, provenance.Origin(Checkout(), version()))
+
+
+def version() -> str:
+    """The program's, as the provenance says it."""
+    return metadata.version("smartcity")
 
 
 def edited(data: bytes, change: Callable[[Any], None]) -> bytes:

@@ -8,15 +8,18 @@ import json
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from smartcity_pkg.bundle import compression, oci
 from smartcity_pkg.bundle.contents import BundleContents
+from smartcity_pkg.bundle.grant import Grant, envelope_of
 from smartcity_pkg.bundle.keys import SigningKey, load_signing_key, new_key, public_path
 from smartcity_pkg.bundle.pack import Packed, PackRequest, pack, resolve_images
 from smartcity_pkg.bundle.sources import ImageSource
 from smartcity_pkg.bundle.trust import TrustedKeys
+from smartcity_pkg.catalogue.pemda import Document
 from smartcity_pkg.catalogue.plan import Plan, PlannedApp
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core import digest
@@ -185,6 +188,28 @@ def make_keys(folder: Path, name: str = "release") -> Keys:
     return Keys(load_signing_key(path), TrustedKeys.from_pem([public_path(path).read_bytes()]))
 
 
+def grant_bytes(
+    key: SigningKey,
+    *,
+    region: str = "32.15",
+    apps: Literal["all"] | tuple[str, ...] = "all",
+    valid_from: date = date(2020, 1, 1),
+    expires: date | None = None,
+) -> bytes:
+    """A signed grant for a pemda."""
+    paper = Document(number="PKS/1/2020", date=date(2020, 1, 1))
+    grant = Grant(
+        region=region,
+        pemda="Kabupaten Karawang",
+        mou=paper,
+        pks=paper,
+        apps=apps,
+        valid_from=valid_from,
+        expires=expires,
+    )
+    return envelope_of(grant).signed_by(key).to_json()
+
+
 def packed(
     source: ImageSource,
     references: Sequence[str],
@@ -193,6 +218,8 @@ def packed(
     *,
     cache: Path,
     files: Mapping[str, bytes] = FILES,
+    grant: bytes | None = None,
+    unsigned: bool = False,
 ) -> Packed:
     """Resolve and pack, as the command line does."""
     images = resolve_images(source, references, cache)
@@ -205,7 +232,8 @@ def packed(
             images=images,
             source=source,
             cache=cache,
-            signing_key=keys.signing,
+            signing_key=None if unsigned else keys.signing,
+            grant=grant_bytes(keys.signing) if grant is None else grant,
             output=output,
             entrance_ports={"server-1": 80},
         )

@@ -44,7 +44,7 @@ class Site:
             release_name=self.world.bundle(draft)[1].release.name,
             progress=watch or self.events.append,
             options=InstallOptions(
-                OPTIONS.health_s, OPTIONS.settle_s, OPTIONS.route_s, allow_older=older
+                OPTIONS.health_s, OPTIONS.settle_s, OPTIONS.route_s, allow_downgrade=older
             ),
         )
 

@@ -10,10 +10,12 @@ import io
 import json
 import tarfile
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
+from bundle_world import grant_bytes
 
 from smartcity_pkg.bundle import oci
 from smartcity_pkg.bundle.compression import decompressed
@@ -125,6 +127,8 @@ class Draft:
     region: str = "32.15"
     server: str = SERVER
     memory_mib: float = 64
+    granted: Literal["all"] | tuple[str, ...] = "all"
+    expires: date | None = None
 
 
 @dataclass
@@ -230,6 +234,9 @@ class World:
                 source=source,
                 cache=cache,
                 signing_key=self.key,
+                grant=grant_bytes(
+                    self.key, region=draft.region, apps=draft.granted, expires=draft.expires
+                ),
                 output=self.folder / f"bundle-{len(self._made)}",
                 entrance_ports={draft.server: PORT},
             )

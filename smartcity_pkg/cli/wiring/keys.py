@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,35 +16,59 @@ from smartcity_pkg.core.i18n import _
 
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.keys import SigningKey
-    from smartcity_pkg.bundle.trust import TrustedKeys
+    from smartcity_pkg.bundle.ring import Ring, TrustedKeys
 
 _PASSWORD_VARIABLE = "SMARTCITY_KEY_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 def signing_key(session: Session, key: Path | None) -> SigningKey:
     """The private key in `key`, else the workspace's; UsageError where there is none."""
-    from smartcity_pkg.bundle.keys import load_signing_key
-
     path = key or session.workspace.signing_key
     if not path.exists():
         raise UsageError(
             _("there is no signing key at {file}").format(file=path),
             _("make one: smartcity key new; or name yours with --key"),
         )
+    return open_key(path)
+
+
+def open_key(path: Path) -> SigningKey:
+    """The private key in a file, its password asked for where it has one."""
+    from smartcity_pkg.bundle.keys import load_signing_key
+
     return load_signing_key(path, _password(path))
 
 
-def trusted_keys(session: Session, key: Path | None) -> TrustedKeys:
-    """The public key in `key`, else all of the workspace's `keys/*.pub`."""
-    from smartcity_pkg.bundle.keys import load_trusted
+def ring_of(session: Session) -> Ring:
+    """The workspace's ring: its file, else every `keys/*.pub` for every role."""
+    from smartcity_pkg.bundle.keys import load_public
+    from smartcity_pkg.bundle.ring import Ring
+    from smartcity_pkg.bundle.ringfile import load_ring
 
-    paths = [key] if key else sorted(session.workspace.keys.glob("*.pub"))
-    if not paths:
+    if session.workspace.ring.exists():
+        return load_ring(session.workspace.ring)
+    return Ring.of_pem(load_public(path) for path in sorted(session.workspace.keys.glob("*.pub")))
+
+
+def trusted_keys(session: Session, key: Path | None) -> TrustedKeys:
+    """What counts today: the public key in `key` alone, else the workspace's ring.
+
+    A key that the ring has revoked does not count, whoever names it.
+    """
+    from smartcity_pkg.bundle.keys import load_public
+    from smartcity_pkg.bundle.ring import Ring
+
+    ring = ring_of(session)
+    if key is not None:
+        (named,) = Ring.of_pem([load_public(key)]).keys
+        revoked = (k for k in ring.keys if k.key_id == named.key_id and k.revoked)
+        ring = Ring((next(revoked, named),))
+    if not ring.keys:
         raise UsageError(
             _("no trusted key: {folder} has no .pub file").format(folder=session.workspace.keys),
             _("put the public key of those who packed the bundle there, or name it with --key"),
         )
-    return load_trusted(paths)
+    return ring.on(date.today())
 
 
 def new_password() -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import signing_key
+from smartcity_pkg.cli.wiring.signing import grant_for
 from smartcity_pkg.cli.workspace import cache_folder
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import UsageError
@@ -60,14 +61,17 @@ def pack_release(
     key: Path | None,
     today: date,
     out: Path | None,
+    sign: bool = True,
 ) -> Packed:
-    """Resolve images, render with their pins, pack and sign."""
+    """Check the grant, resolve images, render with their pins, pack and (`sign`) sign."""
     from smartcity_pkg.bundle.pack import PackRequest, pack, resolve_images
     from smartcity_pkg.bundle.sources import open_source
+    from smartcity_pkg.catalogue.checkout import checkout_of
 
     pemda = session.pemda(name)
     plan = session.plan(pemda, plan_file, today)
-    signing = signing_key(session, key)
+    signing = signing_key(session, key) if sign else None
+    grant = grant_for(session, pemda, plan, signing, today)
     source = open_source(images)
     found = resolve_images(source, _references(session, plan), _layer_cache(), session.progress)
     rendered = _rendered(session, pemda, plan, found)
@@ -87,6 +91,8 @@ def pack_release(
         signing_key=signing,
         output=out or default_output,
         entrance_ports=rendered.entrance_ports,
+        grant=grant,
+        checkout=checkout_of(session.workspace.catalogue),
     )
     return pack(request, session.progress)
 

@@ -13,12 +13,14 @@ import typer
 
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import trusted_keys
+from smartcity_pkg.cli.wiring.receipts import verify_bundle
 from smartcity_pkg.core.errors import InputError, InterruptedByUserError, Problem, UsageError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Step
 
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.contents import BundleContents
+    from smartcity_pkg.bundle.receipt import Receipt
     from smartcity_pkg.bundle.trust import TrustedKeys
     from smartcity_pkg.catalogue.pemda import Pemda, Server
     from smartcity_pkg.hosts.host import Host
@@ -79,8 +81,8 @@ def ship_bundle(
 ) -> list[ShipReport]:
     """Verify a bundle wholly, then ship it to each server of its plan."""
     path = session.workspace.bundle(name)
-    contents, chosen = _checked(session, path, profile, servers, key)
-    return [_ship(session, path, contents, target) for target in chosen]
+    contents, chosen, receipt = _checked(session, path, profile, servers, key)
+    return [_ship(session, path, contents, target, receipt) for target in chosen]
 
 
 def deploy_bundle(
@@ -88,16 +90,16 @@ def deploy_bundle(
     name: str,
     profile: str | None,
     servers: list[str] | None,
-    allow_older: bool,
+    allow_downgrade: bool,
     key: Path | None,
 ) -> tuple[list[ShipReport], list[InstallReport]]:
     """Ship to every server first, then install on each."""
     path = session.workspace.bundle(name)
-    contents, chosen = _checked(session, path, profile, servers, key)
-    shipped = [_ship(session, path, contents, target) for target in chosen]
+    contents, chosen, receipt = _checked(session, path, profile, servers, key)
+    shipped = [_ship(session, path, contents, target, receipt) for target in chosen]
     trusted = trusted_keys(session, key)
     release = contents.release.name
-    installed = [_install(session, t, trusted, release, allow_older) for t in chosen]
+    installed = [_install(session, t, trusted, release, allow_downgrade) for t in chosen]
     return shipped, installed
 
 
@@ -106,13 +108,13 @@ def install_release(
     name: str,
     servers: list[str] | None,
     release: str | None,
-    allow_older: bool,
+    allow_downgrade: bool,
     key: Path | None,
 ) -> list[InstallReport]:
     """Install what the servers' stores hold."""
     chosen = targets(session.pemda(name), servers)
     trusted = trusted_keys(session, key)
-    return [_install(session, t, trusted, release, allow_older) for t in chosen]
+    return [_install(session, t, trusted, release, allow_downgrade) for t in chosen]
 
 
 def roll_back(session: Session, name: str, servers: list[str] | None) -> list[RollbackReport]:
@@ -175,11 +177,9 @@ def _checked(
     profile: str | None,
     servers: list[str] | None,
     key: Path | None,
-) -> tuple[BundleContents, list[Target]]:
-    """The bundle's verified contents, and the servers that it is for."""
-    from smartcity_pkg.bundle.verify import verify
-
-    contents = verify(path, trusted_keys(session, key), session.progress)
+) -> tuple[BundleContents, list[Target], Receipt]:
+    """The bundle's verified contents, the servers that it is for, and the receipt of the check."""
+    contents, receipt = verify_bundle(session, path, key, None, "ship")
     release = contents.release
     pemda = session.pemda(profile or release.region)
     if pemda.region != release.region:
@@ -193,10 +193,12 @@ def _checked(
             ),
             _("pack a release for this pemda, or give the profile that belongs to the bundle"),
         )
-    return contents, targets(pemda, servers, release.plan.servers)
+    return contents, targets(pemda, servers, release.plan.servers), receipt
 
 
-def _ship(session: Session, path: Path, contents: BundleContents, target: Target) -> ShipReport:
+def _ship(
+    session: Session, path: Path, contents: BundleContents, target: Target, receipt: Receipt
+) -> ShipReport:
     from smartcity_pkg.bundle.layout import open_bundle
     from smartcity_pkg.ship.transfer import ship
 
@@ -205,7 +207,14 @@ def _ship(session: Session, path: Path, contents: BundleContents, target: Target
         Step(_("Shipping {release} to {server}").format(release=contents.release.name, server=name))
     )
     with open_bundle(path) as bundle:
-        return ship(bundle, contents, name, target.connect, progress=session.progress)
+        return ship(
+            bundle,
+            contents,
+            name,
+            target.connect,
+            progress=session.progress,
+            receipt=receipt.to_json(),
+        )
 
 
 def _install(
@@ -213,7 +222,7 @@ def _install(
     target: Target,
     trusted: TrustedKeys,
     release: str | None,
-    allow_older: bool,
+    allow_downgrade: bool,
 ) -> InstallReport:
     from smartcity_pkg.install.outcome import InstallOptions
     from smartcity_pkg.install.run import install
@@ -225,5 +234,5 @@ def _install(
             trusted=trusted,
             release_name=release,
             progress=session.progress,
-            options=InstallOptions(allow_older=allow_older),
+            options=InstallOptions(allow_downgrade=allow_downgrade),
         )

@@ -14,8 +14,8 @@ from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.contents import BundleContents
     from smartcity_pkg.bundle.inspect import BundleSummary
-    from smartcity_pkg.bundle.keys import SigningKey
     from smartcity_pkg.bundle.pack import Packed
+    from smartcity_pkg.bundle.receipt import Receipt
 
 
 def rendered_files(files: Mapping[str, bytes], folder: Path, *, pinned: bool) -> Result:
@@ -53,13 +53,19 @@ def packed(result: Packed) -> Result:
         "reused_layers": result.reused_layers,
         "layers": len(result.contents.layers),
     }
+    signed = [s.key_id for s in result.contents.signatures]
+    data["signed_by"] = signed
+    if not signed:
+        following = Line(_("Next: smartcity sign {region}").format(region=release.region), "warn")
+        return Result("packed", data, (Facts(_("Packed, not signed"), facts), following))
     following = Line(_("Next: smartcity ship {region}").format(region=release.region), "good")
     return Result("packed", data, (Facts(_("Packed and signed"), facts), following))
 
 
-def bundle_contents(summary: BundleSummary, path: Path) -> Result:
-    """The outcome of `inspect`."""
+def bundle_contents(summary: BundleSummary, path: Path, receipt: Receipt | None = None) -> Result:
+    """The outcome of `inspect`; `receipt` lies beside the bundle, and may be of another one."""
     release = summary.release
+    kept = receipt if receipt and receipt.root_digest == summary.root_digest else None
     facts = [
         (_("bundle"), str(path)),
         (_("release"), _("{name} for {pemda}").format(name=release.name, pemda=release.plan.pemda)),
@@ -68,6 +74,9 @@ def bundle_contents(summary: BundleSummary, path: Path) -> Result:
         (_("layers opened"), bytes_text(summary.layers_bytes)),
         (_("saved by sharing"), bytes_text(summary.shared_bytes)),
         (_("signed by (not checked)"), ", ".join(k[:19] for k in summary.signed_by) or "-"),
+        (_("agreement (not checked)"), summary.agreement or "-"),
+        (_("catalogue's commit (not checked)"), summary.commit or "-"),
+        (_("receipt"), receipt_text(kept) if kept else _("none")),
     ]
     apps = [(a.app, a.version, a.server, ", ".join(a.services)) for a in release.apps]
     images = [
@@ -89,6 +98,9 @@ def bundle_contents(summary: BundleSummary, path: Path) -> Result:
             "size_bytes": summary.bundle_bytes,
             "shared_bytes": summary.shared_bytes,
             "signed_by": list(summary.signed_by),
+            "agreement": summary.agreement or None,
+            "catalogue_commit": summary.commit or None,
+            "receipt": kept.model_dump(mode="json") if kept else None,
             "layers": [
                 {
                     "diff_id": x.diff_id,
@@ -111,9 +123,8 @@ def bundle_contents(summary: BundleSummary, path: Path) -> Result:
     )
 
 
-def verified(contents: BundleContents, path: Path) -> Result:
+def verified(contents: BundleContents, path: Path, receipt: Receipt, file: Path | None) -> Result:
     """The outcome of `verify`: it would have been refused otherwise."""
-    keys = [s.key_id for s in contents.signatures]
     blobs = len(contents.layers) + len(contents.small_blobs)
     sentence = _("{path}: signed by a trusted key, all {count} blobs are what was signed").format(
         path=path, count=blobs
@@ -122,18 +133,28 @@ def verified(contents: BundleContents, path: Path) -> Result:
         "bundle": str(path),
         "release": contents.release.name,
         "root_digest": contents.root_digest,
-        "signed_by": keys,
+        "signed_by": [signer.key_id for signer in receipt.signers],
         "blobs": blobs,
+        "receipt": receipt.model_dump(mode="json"),
+        "receipt_file": str(file) if file else None,
     }
-    return Result("verified", data, (Line(sentence, "good"),))
-
-
-def key_made(key: SigningKey, private: Path, public: Path) -> Result:
-    """The outcome of `key new`."""
     facts = [
-        (_("private key (keep it secret)"), str(private)),
-        (_("public key (give it to pemda)"), str(public)),
-        (_("key id"), key.key_id),
+        (_("signed by"), ", ".join(signer.label for signer in receipt.signers)),
+        (_("signatures that a release needs"), str(receipt.threshold)),
+        (_("agreement"), receipt.grant.text),
+        (_("catalogue's commit"), receipt.provenance.text if receipt.provenance else "-"),
+        (_("ring digest"), receipt.ring_digest),
     ]
-    data = {"private": str(private), "public": str(public), "key_id": key.key_id}
-    return Result("key", data, (Facts(_("A new signing key"), facts),))
+    parts: list[Part] = [Line(sentence, "good"), Facts("", facts)]
+    if file:
+        parts.append(Line(_("The receipt is in {file}").format(file=file), "good"))
+    return Result("verified", data, parts)
+
+
+def receipt_text(receipt: Receipt) -> str:
+    """A receipt in one line."""
+    return _("{signers}, checked {at} by {who}").format(
+        signers=", ".join(signer.label for signer in receipt.signers),
+        at=receipt.checked_at,
+        who=receipt.by,
+    )

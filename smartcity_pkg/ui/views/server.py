@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import bytes_text, seconds_text
 from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
+from smartcity_pkg.ui.views.bundle import receipt_text
 
 if TYPE_CHECKING:
     from smartcity_pkg.install.outcome import Change, InstallReport, RollbackReport
@@ -75,6 +76,10 @@ def states(found: Sequence[ServerStatus]) -> Result:
             (_("release before"), state.previous or _("none")),
             (_("arrived"), ", ".join(state.offered) or _("none")),
         ]
+        if state.watermark:
+            pairs.append((_("highest release so far"), state.watermark.release))
+        for receipt in state.receipts:
+            pairs.append((_receipt_label(receipt.step), receipt_text(receipt)))
         if state.holder:
             pairs.append((_("locked by"), str(state.holder.owner)))
         parts.append(Facts(state.server, pairs))
@@ -87,6 +92,15 @@ def states(found: Sequence[ServerStatus]) -> Result:
             text = _("all is well") if state.well else _("not all is well")
             parts.append(Line(f"{state.server}: {text}", tone))
     return Result("status", {"servers": [_status_data(s) for s in found]}, parts)
+
+
+def _receipt_label(step: str) -> str:
+    labels = {
+        "ship": _("signed by, at shipping"),
+        "install": _("signed by, at installing"),
+        "verify": _("signed by"),
+    }
+    return labels[step]
 
 
 def _ship_line(r: ShipReport) -> Line:
@@ -164,6 +178,8 @@ def _status_data(state: ServerStatus) -> dict[str, Any]:
         "previous": state.previous,
         "offered": list(state.offered),
         "healthy": state.well,
+        "watermark": state.watermark.model_dump(mode="json") if state.watermark else None,
+        "receipts": [r.model_dump(mode="json") for r in state.receipts],
         "locked_by": state.holder.owner if state.holder else None,
         "apps": [
             {

@@ -11,7 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bundle_world import FILES, Keys, layer, packed, plan, raw_layers, write_layout, zstd
+from bundle_world import (
+    FILES,
+    Keys,
+    grant_bytes,
+    layer,
+    packed,
+    plan,
+    raw_layers,
+    write_layout,
+    zstd,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -244,6 +254,7 @@ def test_a_killed_pack_leaves_no_half_bundle(
         cache=cache,
         signing_key=keys.signing,
         output=tmp_path / "out" / name,
+        grant=grant_bytes(keys.signing),
     )
 
     def stop_in_the_middle(event: Event) -> None:

@@ -19,6 +19,7 @@ from bundle_forge import (
     replaced,
     roots,
     signed,
+    unsigned,
     write_folder,
     write_tar,
 )
@@ -246,12 +247,7 @@ def test_a_foreign_signature_beside_a_trusted_one_proves_nothing(
 ) -> None:
     foreign = make_keys(tmp_path, "foreign")
     root = roots(sound)[0]["digest"]
-    bare = replaced(sound, root, blob(sound, root), keys.signing)
-    names = {oci.blob_name(e["digest"]) for e in roots(bare)[1:]}
-    manifest = json.loads(bare[next(iter(names))])
-    names |= {oci.blob_name(e["digest"]) for e in (manifest["config"], *manifest["layers"])}
-    unsigned = {n: d for n, d in bare.items() if n not in names}
-    both = signed(unsigned, root, foreign.signing, keys.signing)
+    both = signed(unsigned(sound), root, foreign.signing, keys.signing)
     contents = verify(write_folder(tmp_path / "bundle", both), keys.trusted)
     assert [s.key_id for s in contents.signatures] == [keys.signing.key_id]
 

@@ -18,6 +18,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from smartcity_pkg.bundle.contents import Offer
+from smartcity_pkg.bundle.grant import Grant
+from smartcity_pkg.bundle.receipt import Receipt, Receipts
+from smartcity_pkg.bundle.ringfile import load_ring
 from smartcity_pkg.catalogue import compose, scalars, yamlfile
 from smartcity_pkg.catalogue.catalogue import Catalogue, load_catalogue, make_catalogue
 from smartcity_pkg.catalogue.pemda import Pemda
@@ -28,6 +31,7 @@ from smartcity_pkg.core.errors import InputError
 from smartcity_pkg.hosts.local import LocalHost
 from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.install.journal import read_journal
+from smartcity_pkg.install.watermark import Watermark
 from smartcity_pkg.render import templates
 from smartcity_pkg.render.context import template_context
 from smartcity_pkg.render.render import render
@@ -118,6 +122,9 @@ def test_a_table_explains_every_field_in_a_sentence(name: str) -> None:
 def test_every_model_of_a_file_has_its_table() -> None:
     top = ["catalogue.app.AppSpec", "catalogue.pemda.Pemda", "catalogue.plan.Plan"]
     top += ["catalogue.release.Release", "bundle.contents.Offer", "install.journal.Entry"]
+    top += ["bundle.ringfile.RingFile", "bundle.grant.Grant", "install.watermark.Watermark"]
+    top += ["bundle.countersign.SigningRequest", "bundle.countersign.DetachedSignature"]
+    top += ["bundle.receipt.Receipts"]
     wanted = {model for name in top for model in reached(model_of(name))}
     assert wanted == {model_of(name) for name in MODELS}
 
@@ -244,6 +251,27 @@ def test_the_offer_is_valid() -> None:
     assert payload["critical"]["image"]["docker-manifest-digest"] == offer.root_digest
 
 
+def test_the_ring_is_valid(tmp_path: Path) -> None:
+    ring = load_ring(written(tmp_path, example("ring")))
+    counting = ring.on(date(2026, 6, 1))
+    assert (len(counting.pem_by_id), len(counting.grant_pem_by_id)) == (1, 1)
+    assert ring.on(date(2028, 1, 1)).pem_by_id == {}
+
+
+def test_the_grant_is_valid_and_holds() -> None:
+    grant = Grant.model_validate_json(example("grant"))
+    assert grant.uncovered(["gateway", "laksa", "perizinan"]) == ["perizinan"]
+    assert grant.why_not_on(date(2029, 12, 31)) == ""
+    assert grant.why_not_on(date(2030, 1, 1))
+
+
+def test_the_receipt_and_the_watermark_are_valid() -> None:
+    receipt = Receipt.model_validate_json(example("receipt"))
+    assert Receipts().with_receipt(receipt).receipts == (receipt,)
+    mark = Watermark.model_validate_json(example("watermark"))
+    assert mark.to_json().decode() + "\n" == example("watermark")
+
+
 def test_the_journal_is_valid(tmp_path: Path) -> None:
     entries = journal(tmp_path, example("journal"))
     assert [e.phase for e in entries] == ["begin", "done", "failed"]
@@ -258,6 +286,7 @@ def journal(folder: Path, text: str) -> tuple[Any, ...]:
 def test_every_example_of_the_page_is_tried() -> None:
     names = set(re.findall(r"<!-- example: (.+) -->", PAGE))
     tried = {"app", "template app.json.j2", "profile", "plan", "env", "release", "offer", "journal"}
+    tried |= {"ring", "grant", "receipt", "watermark"}
     assert names == tried
     assert PAGE.count("```") == 2 * len(names)
 

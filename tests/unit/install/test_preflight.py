@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bundle_world import grant_bytes
 from install_world import PORT, SERVER, Draft, World
 
+from smartcity_pkg.bundle.grant import Grant, parse
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core.errors import PreflightError
 from smartcity_pkg.hosts.facts import EngineFacts, EngineImage, FileSystem, ServerFacts
@@ -108,19 +111,39 @@ def test_a_wrong_clock_is_only_a_warning(world: World) -> None:
     assert "1 h 0 min" in found.text
 
 
-def test_another_regions_release_is_blocked(world: World) -> None:
-    other = release(world, region="32.16", serial=2)
-    [found] = judge(question(world, release=other, before=release(world)))
-    assert found.level == "block"
-    assert "32.16" in found.text
-    assert "32.15" in found.text
+@pytest.mark.parametrize(
+    ("today", "said"),
+    [
+        ("2019-12-31", "begins on 2020-01-01"),
+        ("2020-01-01", ""),
+        ("2026-06-30", ""),
+        ("2026-07-01", "ended on 2026-06-30"),
+    ],
+)
+def test_a_release_is_blocked_outside_of_its_agreements_days(
+    world: World, today: str, said: str
+) -> None:
+    grant = grant_of(world)
+    at = datetime.fromisoformat(f"{today}T12:00:00").timestamp()
+    here = facts(clock_s=at)
+    found = judge(question(world, grant=grant, clock_s=at, facts=here))
+    assert [(f.rule, f.level) for f in found] == ([("agreement", "block")] if said else [])
+    assert all(said in f.text and "smartcity grant new 32.15" in f.hint for f in found)
 
 
-def test_an_older_release_is_blocked_unless_asked_for(world: World) -> None:
-    older, newer = release(world), release(world, serial=2)
-    [found] = judge(question(world, release=older, before=newer))
-    assert (found.rule, found.level) == ("identity", "block")
-    assert judge(question(world, release=older, before=newer, allow_older=True)) == ()
+def test_what_runs_may_be_repaired_after_the_agreement_has_ended(world: World) -> None:
+    at = datetime.fromisoformat("2030-01-01T12:00:00").timestamp()
+    running = release(world)
+    asked = question(
+        world, grant=grant_of(world), clock_s=at, facts=facts(clock_s=at), before=running
+    )
+    [found] = judge(asked)
+    assert (found.rule, found.level) == ("agreement", "warn")
+
+
+def grant_of(world: World) -> Grant:
+    """An agreement from 2020-01-01 until 2026-06-30."""
+    return parse(grant_bytes(world.key, expires=date(2026, 6, 30)))[0]
 
 
 def test_all_blocks_are_listed_at_once_with_their_cures(world: World) -> None:

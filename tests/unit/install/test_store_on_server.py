@@ -59,7 +59,7 @@ def test_two_releases_of_one_number_must_be_told_apart(
 
 
 def test_a_genuine_release_is_read_back(place: Place, world: World, shipped: Release) -> None:
-    assert offers.verified_release(place, shipped.name, world.trusted) == shipped
+    assert offers.verified_release(place, shipped.name, world.trusted).release == shipped
 
 
 def test_a_release_that_nobody_trusted_signed_is_refused(place: Place, shipped: Release) -> None:
@@ -80,7 +80,7 @@ def test_every_small_blob_that_lies_is_refused_and_removed(
         with pytest.raises(UntrustedBundleError):
             offers.verified_release(place, shipped.name, world.trusted)
         path.write_bytes(good)
-    assert offers.verified_release(place, shipped.name, world.trusted) == shipped
+    assert offers.verified_release(place, shipped.name, world.trusted).release == shipped
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"root_digest": "x"}', "\0" * 9])
