@@ -72,7 +72,9 @@ class Peaks:
                 pid = waiting.pop()
                 try:
                     status = Path(f"/proc/{pid}/status").read_text()
-                    waiting += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+                    waiting += map(
+                        int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                    )
                 except OSError:
                     continue
                 if found := re.search(r"VmHWM:\s*(\d+)", status):
@@ -199,8 +201,8 @@ def main() -> None:
                 between()
                 costs.setdefault((step, tool), []).append(bench.cost(argv, out))
 
+        cache = bench.folder / "cache"
         for run in range(runs):
-            cache = bench.folder / "cache"
             measure(STEPS[0], lambda: shutil.rmtree(cache, ignore_errors=True))
             bench.run(bench.ours("pack", REGION, "--out", f"{bench.folder}/before.tar"))
             exercise.next_version(bench.catalogue, "laksa", f"1.1.{run}")

@@ -48,9 +48,9 @@ class Bundle:
         self.path = path
         self._files = files
         self.blobs = _blob_sizes(files)
-        index = self._top_index()
-        self.root = index[0]
-        self.signature_manifest = index[1] if len(index) > 1 else None
+        self.entries = self._top_index()
+        self.root = self.entries[0]
+        self.signature_manifest = self.entries[1] if len(self.entries) > 1 else None
         self.signatures, self.signature_blobs = self._signatures()
 
     def open(self, blob_digest: str) -> BinaryIO:
