@@ -15,6 +15,7 @@ from smartcity_pkg.hosts.host import Completed, shown
 from smartcity_pkg.hosts.ssh import connect
 from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.lab.lab import Lab
+from smartcity_pkg.lab.oldengine import engine_20_10
 from smartcity_pkg.lab.server import Server
 
 pytestmark = pytest.mark.lab
@@ -71,6 +72,19 @@ class TestComposeOnContainerdStore(EngineContract):
 
     def test_the_store_is_containerds(self, rig: Rig) -> None:
         assert rig.facts().containerd_store
+
+
+class TestComposeOnEngine20(EngineContract):
+    """The oldest engine that is supported."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def rig(cls, lab: Lab) -> Iterator[Rig]:
+        yield from rig_on(lab, lab.server("engine20", engine_over=engine_20_10(lab.home)))
+
+    def test_the_engine_is_20_10(self, rig: Rig) -> None:
+        assert rig.facts().version.startswith("20.10.")
+        assert not rig.facts().containerd_store
 
 
 def test_an_engine_that_does_not_answer_is_named_with_its_cure(lab: Lab) -> None:
