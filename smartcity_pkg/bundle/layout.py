@@ -26,7 +26,7 @@ from smartcity_pkg.core.i18n import _
 
 MAX_SMALL_BYTES = 64 << 20
 MAX_FILES = 20_000
-_MAX_INDEX_BYTES = 64 << 10
+_MAX_INDEX_BYTES = 4 << 20
 
 
 class Files(Protocol):
@@ -48,9 +48,8 @@ class Bundle:
         self.path = path
         self._files = files
         self.blobs = _blob_sizes(files)
-        self.entries = self._top_index()
-        self.root = self.entries[0]
-        self.signature_manifest = self.entries[1] if len(self.entries) > 1 else None
+        self.root, self.beside, self.images = self._top_index()
+        self.signature_manifest = self.beside[0] if self.beside else None
         self.signatures, self.signature_blobs = self._signatures()
 
     def open(self, blob_digest: str) -> BinaryIO:
@@ -84,7 +83,10 @@ class Bundle:
         if blob_digest not in self.blobs:
             raise broken(_("{digest} is missing").format(digest=blob_digest[:19]))
 
-    def _top_index(self) -> list[oci.Descriptor]:
+    def _top_index(
+        self,
+    ) -> tuple[oci.Descriptor, tuple[oci.Descriptor, ...], tuple[oci.Descriptor, ...]]:
+        """What index.json names: the root, what stands beside it, and the images, by name."""
         for name, most in ((oci.LAYOUT_FILE, 64), (oci.INDEX_FILE, _MAX_INDEX_BYTES)):
             if self._files.sizes.get(name, most + 1) > most:
                 raise broken(_("{name} is missing or too large").format(name=name))
@@ -96,12 +98,20 @@ class Bundle:
         if layout != oci.LAYOUT_BYTES:
             raise broken(_("{name} is not what it must be").format(name=oci.LAYOUT_FILE))
         entries = oci.parse(oci.Index, data, oci.INDEX_FILE).manifests
-        # index.json is not signed: it may say only what is expected, in one way only.
-        if len(entries) not in (1, 2) or data != oci.top_index_json(*entries):
+        root, rest = entries[:1], entries[1:]
+        beside = tuple(e for e in rest if oci.KIND in e.annotations)
+        images = tuple(e for e in rest if oci.KIND not in e.annotations)
+        # index.json is not signed: it may say only what is expected, in one way only. That the
+        # images are those of the root is checked with the root, in `verify`.
+        if (
+            not root
+            or len(beside) > 1
+            or data != oci.top_index_json(root[0], *beside, images=images)
+        ):
             raise broken(
                 _("{name} must name one root and its signatures").format(name=oci.INDEX_FILE)
             )
-        return entries
+        return root[0], beside, images
 
     def _signatures(self) -> tuple[tuple[Signature, ...], frozenset[str]]:
         """The signatures, unchecked, and the digests of the blobs that they are made of."""

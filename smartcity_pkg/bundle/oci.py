@@ -8,6 +8,7 @@ SIGNATURE_SPEC.md.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -31,6 +32,8 @@ COSIGN_SIGNATURE = "dev.cosignproject.cosign/signature"
 KIND = "kind"
 KIND_ROOT = "dev.cosignproject.cosign/imageIndex"
 KIND_SIGNATURES = "dev.cosignproject.cosign/sigs"
+# What may stand beside the root in index.json, in this order.
+KINDS_BESIDE = (KIND_SIGNATURES,)
 
 LAYOUT_FILE = "oci-layout"
 INDEX_FILE = "index.json"
@@ -157,15 +160,30 @@ def index_json(manifests: list[dict[str, Any]], **more: Any) -> bytes:
     )
 
 
-def top_index_json(root: Descriptor, signatures: Descriptor | None = None) -> bytes:
-    """The bytes of index.json: the root and, beside it, its signatures, as cosign finds them."""
+def top_index_json(
+    root: Descriptor, *beside: Descriptor, images: Iterable[Descriptor] = ()
+) -> bytes:
+    """The bytes of index.json: the root and, beside it, its signatures, as cosign finds them.
+
+    The images of the root come after them, as other tools (skopeo, podman) find images by name;
+    cosign passes by what has no `kind`.
+    """
     entries = [
         described(root.digest, root.size, INDEX, annotations={KIND: KIND_ROOT}),
     ]
-    if signatures is not None:
-        kind = {KIND: KIND_SIGNATURES}
-        entries.append(described(signatures.digest, signatures.size, MANIFEST, annotations=kind))
+    for entry, kind in zip(beside, KINDS_BESIDE, strict=False):
+        entries.append(described(entry.digest, entry.size, MANIFEST, annotations={KIND: kind}))
+    for image in images:
+        more: dict[str, Any] = {"annotations": image.annotations}
+        if image.platform is not None:
+            more["platform"] = image.platform.model_dump()
+        entries.append(described(image.digest, image.size, MANIFEST, **more))
     return index_json(entries)
+
+
+def images_of(root: Index) -> tuple[Descriptor, ...]:
+    """The entries of a root index that are images; the rest are artifacts."""
+    return tuple(entry for entry in root.manifests if entry.artifact_type is None)
 
 
 def reason(error: Exception) -> str:

@@ -236,7 +236,10 @@ def _layout(
     """Every file of the layout by name."""
     signature_manifest, signature_parts = signature_blobs(signatures)
     top = (oci.descriptor(root, oci.INDEX), oci.descriptor(signature_manifest, oci.MANIFEST))
-    index = oci.top_index_json(*(oci.Descriptor.model_validate(entry) for entry in top))
+    images = oci.images_of(oci.parse(oci.Index, root, _("the root index")))
+    index = oci.top_index_json(
+        *(oci.Descriptor.model_validate(entry) for entry in top), images=images
+    )
     files: dict[str, bytes | Path] = {
         oci.LAYOUT_FILE: oci.LAYOUT_BYTES,
         oci.INDEX_FILE: index,

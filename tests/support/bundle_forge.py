@@ -46,9 +46,9 @@ def blob(files: Files, of: str) -> bytes:
 
 
 def roots(files: Files) -> list[dict[str, Any]]:
-    """The entries of index.json."""
+    """The root and what stands beside it, as index.json names them."""
     entries: list[dict[str, Any]] = json.loads(files["index.json"])["manifests"]
-    return entries
+    return [entry for entry in entries if oci.KIND in entry.get("annotations", {})]
 
 
 def replaced(files: Files, old: str, new: bytes, key: SigningKey) -> Files:
@@ -82,7 +82,12 @@ def signed(files: Files, root: str, *keys: SigningKey) -> Files:
     data = blob(files, root)
     manifest, parts = signature_blobs([sign_root(root, key) for key in keys])
     top = (oci.descriptor(data, oci.INDEX), oci.descriptor(manifest, oci.MANIFEST))
-    result["index.json"] = oci.top_index_json(*(oci.Descriptor.model_validate(e) for e in top))
+    try:
+        images = oci.images_of(oci.parse(oci.Index, data, "root"))
+    except UntrustedBundleError:  # forged past reading
+        images = ()
+    named = (oci.Descriptor.model_validate(e) for e in top)
+    result["index.json"] = oci.top_index_json(*named, images=images)
     result |= {oci.blob_name(d): b for d, b in parts.items()}
     return result
 

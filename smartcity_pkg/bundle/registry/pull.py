@@ -164,7 +164,12 @@ class _Pulling:
             if entry.artifact_type is not None:
                 small |= {layer.digest: layer for layer in listed.layers}
         at_once(self._repository, lambda d: self._small(small[d]), sorted(small))
-        return contents_of(root_digest, self._read)
+        contents = contents_of(root_digest, self._read)
+        with open_bundle(self._folder) as bundle:
+            top = bundle.root, *bundle.beside
+        data = oci.top_index_json(*top, images=oci.images_of(root))
+        (self._folder / oci.INDEX_FILE).write_bytes(data)
+        return contents
 
     # -- last: the layers -----------------------------------------------------------------------
 

@@ -103,7 +103,7 @@ def _content(
             blobs.add(small.digest)
     root = contents.root_digest
     manifests.append(_Manifest(root, oci.INDEX, root))
-    for entry in bundle.entries[1:]:
+    for entry in bundle.beside:
         listed = oci.parse(oci.Manifest, bundle.read(entry.digest), _("what stands beside it"))
         blobs |= {listed.config.digest, *(layer.digest for layer in listed.layers)}
         tag = side_tag(root, entry.annotations[oci.KIND])

@@ -48,7 +48,7 @@ class Compressing:
 
         What reading raises is raised here, and then nothing is kept of the layer.
         """
-        queue: Queue[bytes | None | BaseException] = Queue(_WAITING_CHUNKS)
+        queue: Queue[bytes | BaseException | None] = Queue(_WAITING_CHUNKS)
         future = self._pool.submit(self._cache.add, _taken(queue), wanted)
         self._futures.append(future)
         try:
@@ -61,8 +61,8 @@ class Compressing:
 
 
 def _put(
-    queue: Queue[bytes | None | BaseException],
-    item: bytes | None | BaseException,
+    queue: Queue[bytes | BaseException | None],
+    item: bytes | BaseException | None,
     future: Future[PackedLayer | None],
 ) -> None:
     """Wait for room, unless whoever makes room has failed: then raise what it met."""
@@ -75,7 +75,7 @@ def _put(
             return
 
 
-def _taken(queue: Queue[bytes | None | BaseException]) -> Iterator[bytes]:
+def _taken(queue: Queue[bytes | BaseException | None]) -> Iterator[bytes]:
     while (item := queue.get()) is not None:
         if isinstance(item, BaseException):
             raise item

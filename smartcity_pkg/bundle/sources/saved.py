@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from smartcity_pkg.bundle import compression, strictjson
 from smartcity_pkg.bundle.cache import LayerCache
-from smartcity_pkg.bundle.sources.compressing import Compressing
 from smartcity_pkg.bundle.sources.archive import MANIFEST_FILE, saved_images
+from smartcity_pkg.bundle.sources.compressing import Compressing
 from smartcity_pkg.bundle.sources.source import familiar
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import EngineError
