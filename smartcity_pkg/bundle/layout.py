@@ -105,7 +105,7 @@ class Bundle:
         # images are those of the root is checked with the root, in `verify`.
         if (
             not root
-            or len(beside) > 1
+            or len(beside) > len(oci.KINDS_BESIDE)
             or data != oci.top_index_json(root[0], *beside, images=images)
         ):
             raise broken(

@@ -19,7 +19,7 @@ from smartcity_pkg.bundle import oci
 from smartcity_pkg.bundle.contents import Blob, BundleContents
 from smartcity_pkg.bundle.layout import MAX_SMALL_BYTES, Bundle, open_bundle
 from smartcity_pkg.bundle.registry.client import Repository
-from smartcity_pkg.bundle.registry.push import LATEST, SUFFIXES, at_once, side_tag
+from smartcity_pkg.bundle.registry.push import LATEST, at_once, side_tag
 from smartcity_pkg.bundle.registry.transfers import download
 from smartcity_pkg.bundle.structure import broken
 from smartcity_pkg.bundle.trust import TrustedKeys, contents_of, genuine_signatures
@@ -129,7 +129,7 @@ class _Pulling:
             oci.described(root_digest, len(found), oci.INDEX, annotations=_kind(oci.KIND_ROOT))
         ]
         (self._folder / oci.LAYOUT_FILE).write_bytes(oci.LAYOUT_BYTES)
-        for kind in SUFFIXES:
+        for kind in oci.KINDS_BESIDE:
             index += self._beside(root_digest, kind)
             (self._folder / oci.INDEX_FILE).write_bytes(oci.index_json(index))
             with open_bundle(self._folder) as bundle:
