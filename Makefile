@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 PACKAGES := mmdebstrap iproute2 iptables e2fsprogs util-linux debian-archive-keyring openssh-client openssh-server \
-            sudo postgresql nginx-light openssl zstd procps chromium
+            sudo postgresql nginx-light openssl zstd procps chromium docker-registry skopeo
 
 # Most tests wait for servers rather than compute: three side by side suit two cores.
 WORKERS ?= 3
@@ -34,7 +34,7 @@ images: packages venv
 
 translations: venv
 	$(BIN)/pybabel -q extract -F pyproject.toml --no-location --keywords N_ --project smartcity -o $(VENV)/smartcity.pot smartcity_pkg
-	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -D smartcity -l id \
+	$(BIN)/pybabel -q update -w 100 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -D smartcity -l id \
 	  -i $(VENV)/smartcity.pot -d smartcity_pkg/locale
 
 reference: venv

@@ -191,11 +191,11 @@ def _with(
             ),
             _("Pack it again, and let only those sign who must."),
         )
-    outer = outer_files(bundle.root, signatures, envelope)
+    outer = outer_files(bundle.root, signatures, envelope, bundle.images)
     inner = [b for b in bundle.blobs if b not in bundle.signature_blobs]
     files: dict[str, Content] = {oci.LAYOUT_FILE: oci.LAYOUT_BYTES, **outer}
     files |= {oci.blob_name(b): bundle.place(oci.blob_name(b)) for b in inner}
-    before = outer_files(bundle.root, contents.signatures, contents.attestation)
+    before = outer_files(bundle.root, contents.signatures, contents.attestation, bundle.images)
     changed = outer != before
     if changed:
         # In the form that it has, whatever its name; through a link, where it really lies.

@@ -28,7 +28,7 @@ from smartcity_pkg.core.i18n import _
 
 MAX_SMALL_BYTES = 64 << 20
 MAX_FILES = 20_000
-_MAX_INDEX_BYTES = 64 << 10
+_MAX_INDEX_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class Bundle:
         self.path = path
         self._files = files
         self.blobs = _blob_sizes(files)
-        self.root, self.signature_manifest, self.attestation_manifest = self._top_index()
+        self.root, self.beside, self.images = self._top_index()
+        self.signature_manifest = self.beside.get(oci.KIND_SIGNATURES)
+        self.attestation_manifest = self.beside.get(oci.KIND_ATTESTATIONS)
         self.signatures, signature_blobs = self._signatures()
         self.attestation, attestation_blobs = self._attestation()
         self.signature_blobs = signature_blobs | attestation_blobs
@@ -104,8 +106,8 @@ class Bundle:
 
     def _top_index(
         self,
-    ) -> tuple[oci.Descriptor, oci.Descriptor | None, oci.Descriptor | None]:
-        """The entries of the root, the signatures and the provenance."""
+    ) -> tuple[oci.Descriptor, dict[str, oci.Descriptor], tuple[oci.Descriptor, ...]]:
+        """What index.json names: the root, what stands beside it by kind, and the images."""
         for name, most in ((oci.LAYOUT_FILE, 64), (oci.INDEX_FILE, _MAX_INDEX_BYTES)):
             if self._files.sizes.get(name, most + 1) > most:
                 raise broken(_("{name} is missing or too large").format(name=name))
@@ -117,17 +119,17 @@ class Bundle:
         if layout != oci.LAYOUT_BYTES:
             raise broken(_("{name} is not what it must be").format(name=oci.LAYOUT_FILE))
         entries = oci.parse(oci.Index, data, oci.INDEX_FILE).manifests
-        # index.json is not signed: it may say only what is expected, in one way only.
-        kinds = [entry.annotations.get(oci.KIND) for entry in entries]
-        found = dict(zip(kinds, entries, strict=True))
-        root = found.get(oci.KIND_ROOT)
-        signatures = found.get(oci.KIND_SIGNATURES)
-        attestations = found.get(oci.KIND_ATTESTATIONS)
-        if root is None or data != oci.top_index_json(root, signatures, attestations):
+        named = [entry for entry in entries if oci.KIND in entry.annotations]
+        images = tuple(entry for entry in entries if oci.KIND not in entry.annotations)
+        beside = {entry.annotations[oci.KIND]: entry for entry in named}
+        root = beside.pop(oci.KIND_ROOT, None)
+        # index.json is not signed: it may say only what is expected, in one way only. That the
+        # images are those of the root is checked with the root, in `verify`.
+        if root is None or data != oci.top_index_json(root, beside, images):
             raise broken(
                 _("{name} must name one root and its signatures").format(name=oci.INDEX_FILE)
             )
-        return root, signatures, attestations
+        return root, beside, images
 
     def _signatures(self) -> tuple[tuple[Signature, ...], frozenset[str]]:
         """The signatures, unchecked, and the digests of the blobs that they are made of."""

@@ -8,6 +8,8 @@ SIGNATURE_SPEC.md.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -33,6 +35,8 @@ KIND = "kind"
 KIND_ROOT = "dev.cosignproject.cosign/imageIndex"
 KIND_SIGNATURES = "dev.cosignproject.cosign/sigs"
 KIND_ATTESTATIONS = "dev.cosignproject.cosign/atts"
+# What may stand beside the root in index.json, in this order.
+KINDS_BESIDE = (KIND_SIGNATURES, KIND_ATTESTATIONS)
 PREDICATE_TYPE = "predicateType"
 
 LAYOUT_FILE = "oci-layout"
@@ -162,18 +166,32 @@ def index_json(manifests: list[dict[str, Any]], **more: Any) -> bytes:
 
 def top_index_json(
     root: Descriptor,
-    signatures: Descriptor | None = None,
-    attestations: Descriptor | None = None,
+    beside: Mapping[str, Descriptor] = MappingProxyType({}),
+    images: Iterable[Descriptor] = (),
 ) -> bytes:
-    """The bytes of index.json: the root and, beside it, its signatures, as cosign finds them."""
+    """The bytes of index.json: the root and, `beside` it, its signatures, as cosign finds them.
+
+    The images of the root come after them, as other tools (skopeo, podman) find images by name;
+    cosign passes by what has no `kind`.
+    """
     entries = [
         described(root.digest, root.size, INDEX, annotations={KIND: KIND_ROOT}),
     ]
-    for entry, kind in ((signatures, KIND_SIGNATURES), (attestations, KIND_ATTESTATIONS)):
-        if entry is not None:
+    for kind in KINDS_BESIDE:
+        if entry := beside.get(kind):
             annotations = {KIND: kind}
             entries.append(described(entry.digest, entry.size, MANIFEST, annotations=annotations))
+    for image in images:
+        more: dict[str, Any] = {"annotations": image.annotations}
+        if image.platform is not None:
+            more["platform"] = image.platform.model_dump()
+        entries.append(described(image.digest, image.size, MANIFEST, **more))
     return index_json(entries)
+
+
+def images_of(root: Index) -> tuple[Descriptor, ...]:
+    """The entries of a root index that are images; the rest are artifacts."""
+    return tuple(entry for entry in root.manifests if entry.artifact_type is None)
 
 
 def reason(error: Exception) -> str:

@@ -112,7 +112,8 @@ def pack(request: PackRequest, progress: Progress = no_progress) -> Packed:
     contents = replace(contents, attestation=attestation)
     progress(Step(_("Writing the bundle {path}").format(path=path)))
     described = oci.Descriptor.model_validate(oci.descriptor(root, oci.INDEX))
-    files = _layout(blobs, layers) | outer_files(described, signatures, attestation)
+    images = oci.images_of(oci.parse(oci.Index, root, _("the root index")))
+    files = _layout(blobs, layers) | outer_files(described, signatures, attestation, images)
     size_bytes = write_bundle(path, files, progress)
     return Packed(path, contents, size_bytes, reused)
 

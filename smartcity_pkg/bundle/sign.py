@@ -48,11 +48,15 @@ def attestation_blobs(envelope: Envelope) -> tuple[bytes, dict[str, bytes]]:
 
 
 def outer_files(
-    root: oci.Descriptor, signatures: Sequence[Signature], attestation: Envelope | None
+    root: oci.Descriptor,
+    signatures: Sequence[Signature],
+    attestation: Envelope | None,
+    images: Sequence[oci.Descriptor],
 ) -> dict[str, bytes]:
     """index.json and all blobs beside the root, by the names of their files.
 
-    Signatures are ordered by key: whoever signs first, the bytes are the same.
+    `images` are the root's own entries of images. Signatures are ordered by key: whoever signs
+    first, the bytes are the same.
     """
     entries: dict[str, oci.Descriptor] = {}
     files: dict[str, bytes] = {}
@@ -64,10 +68,10 @@ def outer_files(
 
     if signatures:
         ordered = sorted(signatures, key=lambda s: (s.key_id, s.signature))
-        add("signatures", *signature_blobs(ordered))
+        add(oci.KIND_SIGNATURES, *signature_blobs(ordered))
     if attestation is not None:
-        add("attestations", *attestation_blobs(attestation))
-    return {oci.INDEX_FILE: oci.top_index_json(root, **entries), **files}
+        add(oci.KIND_ATTESTATIONS, *attestation_blobs(attestation))
+    return {oci.INDEX_FILE: oci.top_index_json(root, entries, images), **files}
 
 
 def _manifest(

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from smartcity_pkg.bundle import compression, trust
+from smartcity_pkg.bundle import compression, oci, trust
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
 from smartcity_pkg.bundle.layout import Bundle, open_bundle, reading
 from smartcity_pkg.bundle.structure import broken
@@ -52,6 +52,9 @@ def sound_contents(bundle: Bundle) -> BundleContents:
     """
     contents = contents_of(bundle.root.digest, bundle.read, bundle.signatures)
     contents = replace(contents, attestation=bundle.attestation)
+    root = oci.parse(oci.Index, bundle.read(bundle.root.digest), _("the root index"))
+    if bundle.images != oci.images_of(root):
+        raise broken(_("{name} names other images than the root").format(name=oci.INDEX_FILE))
     expected = {blob.digest: blob.size_bytes for blob in contents.small_blobs}
     expected |= {p.blob.digest: p.blob.size_bytes for p in contents.layers.values()}
     expected |= {d: bundle.blobs[d] for d in bundle.signature_blobs}

@@ -150,6 +150,12 @@ class EngineError(SmartCityError):
     code = "engine"
 
 
+class RegistryError(SmartCityError):
+    """A registry refuses what was asked, or does not behave like one."""
+
+    code = "registry"
+
+
 class LabError(SmartCityError):
     """A practice server cannot be made on this machine."""
 

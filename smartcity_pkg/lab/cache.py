@@ -20,7 +20,7 @@ from pathlib import Path
 from smartcity_pkg.core.errors import LabError
 from smartcity_pkg.core.i18n import _
 
-_BUILT = ("debian13-*", "layers/*-*", "archives/*-*", "contexts/*")
+_BUILT = ("debian13-*", "engine-20.10-*", "layers/*-*", "archives/*-*", "contexts/*")
 _UNUSED_S = 14 * 24 * 3600
 
 

@@ -115,7 +115,7 @@ def _bootstrap(tree: Path) -> None:
     options.append('--aptopt=APT::Sandbox::User "root"')
     run(
         ["mmdebstrap", "--quiet", "--variant=minbase", *options, SUITE, str(tree), "-"],
-        stdin="".join(f"{line}\n" for line in _sources()).encode(),
+        stdin="".join(f"{line}\n" for line in debian_sources()).encode(),
         env={**os.environ, "SOURCE_DATE_EPOCH": str(source_date_epoch())},
         timeout_s=_BUILD_TIMEOUT_S,
     )
@@ -157,8 +157,8 @@ def _install(home: Path, layer: PackageLayer, lowers: Sequence[Path], part: Path
     folders[2].rmdir()
 
 
-def _sources() -> list[str]:
-    """apt lines for the suite, from the mirrors that this machine's own apt is set up with."""
+def debian_sources(suite: str = SUITE) -> list[str]:
+    """apt lines for a suite, from the mirrors that this machine's own apt is set up with."""
     found = run(
         ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
          "Created-By: Packages"]
@@ -173,7 +173,7 @@ def _sources() -> list[str]:
             _("apt on this machine knows no Debian mirror"),
             _("Run “apt-get update” on a Debian machine whose sources name Debian's main archive."),
         )
-    lines = [f"deb {mirrors['Debian']} {name} main" for name in (SUITE, f"{SUITE}-updates")]
+    lines = [f"deb {mirrors['Debian']} {name} main" for name in (suite, f"{suite}-updates")]
     if "Debian-Security" in mirrors:
-        lines.append(f"deb {mirrors['Debian-Security']} {SUITE}-security main")
+        lines.append(f"deb {mirrors['Debian-Security']} {suite}-security main")
     return lines

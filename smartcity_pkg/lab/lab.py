@@ -167,6 +167,7 @@ class Lab:
         name: str,
         *,
         engine: bool = True,
+        engine_over: Path | None = None,
         docker_disk_mib: int | None = None,
         store_disk_mib: int | None = None,
         dockerd_options: tuple[str, ...] = (),
@@ -177,6 +178,7 @@ class Lab:
         Args:
             name: its host name.
             engine: False makes one on which Docker is not installed at all.
+            engine_over: a tree whose files replace the engine's (`oldengine`).
             docker_disk_mib: a disk of this size for /var/lib/docker, to be filled or cut.
             store_disk_mib: a disk of this size for /var/lib/smartcity (in memory: a power cut
                 empties it).
@@ -191,7 +193,7 @@ class Lab:
         spec = MachineSpec(
             id=machine_id,
             host_name=name,
-            lowers=self.root_fs.lowers(engine=engine),
+            lowers=(*([engine_over] if engine_over else []), *self.root_fs.lowers(engine=engine)),
             state=state,
             engine=engine,
             docker_disk=self._docker_disk(name, state, docker_disk_mib, keep=keep_docker),

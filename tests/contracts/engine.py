@@ -11,19 +11,24 @@ from dataclasses import dataclass, field
 
 import pytest
 import yaml
-from install_world import Image, image, tar_of
+from install_world import Image, base_layer, busybox_of, image, tar_of
 
 from smartcity_pkg.catalogue.app import Hook
 from smartcity_pkg.catalogue.release import ReleaseImage
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import EngineError
+from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.engines.engine import ContainerState, Engine, Project
+from smartcity_pkg.hosts.address import SshAddress
 from smartcity_pkg.hosts.facts import EngineFacts, gather
 from smartcity_pkg.hosts.host import Host, script
+from smartcity_pkg.hosts.ssh import connect
 from smartcity_pkg.hosts.store import StorePaths
+from smartcity_pkg.lab.lab import Lab
 from smartcity_pkg.lab.server import Server
 
 NETWORK = "smartcity-uji"
+_CONTAINERD = '{"features": {"containerd-snapshotter": true}}'
 HEALTHY = {"test": ["CMD", "true"], "interval": "1s", "retries": 2}
 
 
@@ -93,6 +98,27 @@ class Rig:
     def references(self) -> set[str]:
         """All image names of the engine."""
         return set(self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split())
+
+
+def address_of(lab: Lab, server: Server) -> SshAddress:
+    return SshAddress(host=server.address, host_key=server.host_key, key_file=str(lab.client_key))
+
+
+def use_containerd_store(server: Server) -> None:
+    server.stop_engine()
+    folder = server.path("/etc/docker")
+    folder.mkdir(exist_ok=True)
+    (folder / "daemon.json").write_text(_CONTAINERD)
+    server.start_engine()
+
+
+def rig_on(lab: Lab, server: Server) -> Iterator[Rig]:
+    host = connect(address_of(lab, server), name=server.name)
+    store = StorePaths()
+    base = base_layer(busybox_of(lab.root_fs.ssh))
+    yield Rig(server, host, ComposeEngine(host, store), base)
+    host.close()
+    server.remove()
 
 
 def until(look: Callable[[], bool], what: str, timeout_s: float = 20) -> None:

@@ -5,32 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pytest
-from engine import EngineContract, Rig
-from install_world import base_layer, busybox_of
+from engine import EngineContract, Rig, address_of, rig_on, use_containerd_store
 
 from smartcity_pkg.core.errors import EngineError, UnreachableError
 from smartcity_pkg.engines.compose import ComposeEngine
-from smartcity_pkg.hosts.address import SshAddress
 from smartcity_pkg.hosts.host import Completed, shown
 from smartcity_pkg.hosts.ssh import connect
-from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.lab.lab import Lab
-from smartcity_pkg.lab.server import Server
+from smartcity_pkg.lab.oldengine import engine_20_10
 
 pytestmark = pytest.mark.lab
-_CONTAINERD = '{"features": {"containerd-snapshotter": true}}'
-
-
-def address_of(lab: Lab, server: Server) -> SshAddress:
-    return SshAddress(host=server.address, host_key=server.host_key, key_file=str(lab.client_key))
-
-
-def use_containerd_store(server: Server) -> None:
-    server.stop_engine()
-    folder = server.path("/etc/docker")
-    folder.mkdir(exist_ok=True)
-    (folder / "daemon.json").write_text(_CONTAINERD)
-    server.start_engine()
 
 
 @pytest.fixture(params=["overlay2", "containerd"])
@@ -40,15 +24,6 @@ def mortal(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Rig]:
     if request.param == "containerd":
         use_containerd_store(server)
     yield from rig_on(lab, server)
-
-
-def rig_on(lab: Lab, server: Server) -> Iterator[Rig]:
-    host = connect(address_of(lab, server), name=server.name)
-    store = StorePaths()
-    base = base_layer(busybox_of(lab.root_fs.ssh))
-    yield Rig(server, host, ComposeEngine(host, store), base)
-    host.close()
-    server.remove()
 
 
 class TestComposeOnOverlay2(EngineContract):
@@ -71,6 +46,19 @@ class TestComposeOnContainerdStore(EngineContract):
 
     def test_the_store_is_containerds(self, rig: Rig) -> None:
         assert rig.facts().containerd_store
+
+
+class TestComposeOnEngine20(EngineContract):
+    """The oldest engine that is supported."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def rig(cls, lab: Lab) -> Iterator[Rig]:
+        yield from rig_on(lab, lab.server("engine20", engine_over=engine_20_10(lab.home)))
+
+    def test_the_engine_is_20_10(self, rig: Rig) -> None:
+        assert rig.facts().version.startswith("20.10.")
+        assert not rig.facts().containerd_store
 
 
 def test_an_engine_that_does_not_answer_is_named_with_its_cure(lab: Lab) -> None:

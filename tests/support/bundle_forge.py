@@ -50,9 +50,9 @@ def blob(files: Files, of: str) -> bytes:
 
 
 def roots(files: Files) -> list[dict[str, Any]]:
-    """The entries of index.json."""
+    """The root and what stands beside it, as index.json names them."""
     entries: list[dict[str, Any]] = json.loads(files["index.json"])["manifests"]
-    return entries
+    return [entry for entry in entries if oci.KIND in entry.get("annotations", {})]
 
 
 def replaced(files: Files, old: str, new: bytes, key: SigningKey) -> Files:
@@ -95,7 +95,12 @@ def signed(files: Files, root: str, *keys: SigningKey) -> Files:
     envelope = provenance_of(files, root)
     for key in keys:
         envelope = envelope.signed_by(key)
-    return {**files, **outer_files(described, [sign_root(root, key) for key in keys], envelope)}
+    try:
+        images = oci.images_of(oci.parse(oci.Index, data, "root"))
+    except UntrustedBundleError:  # forged past reading
+        images = ()
+    signatures = [sign_root(root, key) for key in keys]
+    return {**files, **outer_files(described, signatures, envelope, images)}
 
 
 def provenance_of(files: Files, root: str) -> Envelope:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from smartcity_pkg.bundle import compression, strictjson
 from smartcity_pkg.bundle.cache import LayerCache
 from smartcity_pkg.bundle.sources.archive import MANIFEST_FILE, saved_images
+from smartcity_pkg.bundle.sources.compressing import Compressing
 from smartcity_pkg.bundle.sources.source import familiar
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import EngineError
@@ -50,10 +51,13 @@ def read_export(
     `size_bytes` is an estimate, for progress alone. EngineError where the export is cut short or
     damaged. Whether all of `layers` came is for the caller to see in the cache.
     """
-    reader = _Export(layers, cache)
     counted = _Counted(chunks, size_bytes, progress)
     try:
-        with tarfile.open(fileobj=cast(IO[bytes], counted), mode="r|", bufsize=_CHUNK_BYTES) as tar:
+        with (
+            Compressing(cache) as compressing,
+            tarfile.open(fileobj=cast(IO[bytes], counted), mode="r|", bufsize=_CHUNK_BYTES) as tar,
+        ):
+            reader = _Export(layers, cache, compressing)
             for member in tar:
                 if member.isreg():
                     stream = cast(io.BufferedReader, tar.extractfile(member))
@@ -77,9 +81,10 @@ def read_export(
 class _Export:
     """What is kept of an export while it streams by."""
 
-    def __init__(self, layers: set[str], cache: LayerCache) -> None:
+    def __init__(self, layers: set[str], cache: LayerCache, compressing: Compressing) -> None:
         self._layers = layers
         self._cache = cache
+        self._compressing = compressing
         self._documents: dict[str, bytes] = {}
         self._room = _DOCUMENTS_BYTES
 
@@ -91,12 +96,12 @@ class _Export:
             self._documents[name] = data
             self._room -= len(data)
             if self._wanted(digest.of_bytes(data)):  # a layer whose first file is called {…
-                self._cache.add([data], self._wanted)
+                self._compressing.add(iter([data]), self._wanted)
         elif compression.is_compressed(head):
-            self._cache.add(compression.raw_chunks(stream), self._wanted)
+            self._compressing.add(compression.raw_chunks(stream), self._wanted)
         elif match := _BLOB_NAME.fullmatch(name):
             if self._wanted(f"sha256:{match.group(1)}"):
-                self._cache.add(compression.raw_chunks(stream), self._wanted)
+                self._compressing.add(compression.raw_chunks(stream), self._wanted)
         elif name.endswith("/layer.tar"):
             self._take_nameless(stream)
 
@@ -119,7 +124,7 @@ class _Export:
             diff_id = digest.of_chunks(_copied(stream, spool.write))
             if self._wanted(diff_id):
                 spool.seek(0)
-                self._cache.add(digest.read_chunks(spool), self._wanted)
+                self._compressing.add(digest.read_chunks(spool), self._wanted)
 
 
 def _copied(stream: io.BufferedReader, write: Callable[[bytes], int]) -> Iterator[bytes]:

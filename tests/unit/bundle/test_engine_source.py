@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +107,34 @@ def test_an_image_built_again_brings_only_its_new_layer(
         assert made.reused_layers == (2 if _containerd(client) else 1)
     finally:
         client.close()
+
+
+def test_only_an_image_with_something_new_is_read_from_the_engine(
+    engine: str, images: Images, keys: Keys, tmp_path: Path
+) -> None:
+    """Counted in bytes of the export: those of the changed image, none of the others."""
+    noise = random.Random(7).randbytes(3 << 20)
+    large = {f"smartcity/n{n}:1": [layer({"a": noise, "n": bytes((n,))})] for n in range(3)}
+    changed = {"smartcity/n1:1": [*large["smartcity/n1:1"], layer({"app": b"2"})]}
+    source, cache = EngineSource(engine), tmp_path / "cache"
+
+    def read(number: int, loaded: Images) -> int:
+        client = docker.DockerClient(base_url=engine)
+        try:
+            archive = write_new_archive(tmp_path / f"{number}.tar", loaded)
+            client.images.load(archive.read_bytes())
+        finally:
+            client.close()
+        events: list[Event] = []
+        kept = LayerCache(cache)
+        found = source.resolve(list(large), kept, events.append)
+        source.fetch(list(found.values()), kept, events.append)
+        done = [e.done for e in events if isinstance(e, Transfer) and e.task == "export"]
+        return max(done, default=0)
+
+    assert read(0, large) > 9 << 20
+    assert 3 << 20 < read(1, changed) < 4 << 20
+    assert read(2, changed) == 0
 
 
 def _containerd(client: docker.DockerClient) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -111,7 +114,9 @@ def test_every_blob_that_a_store_needs_is_listed(bundles: dict[str, Path], keys:
 
 _PACK_ELSEWHERE = """
 import os, sys
+from importlib.metadata import version
 from pathlib import Path
+os.cpu_count = lambda: int(os.environ["CORES"])
 from bundle_world import Keys, packed
 from smartcity_pkg.bundle.keys import load_signing_key
 from smartcity_pkg.bundle.sources.layout import layout_source
@@ -119,46 +124,82 @@ from smartcity_pkg.bundle.trust import TrustedKeys
 os.umask(int(sys.argv[1], 8))
 source, key, output, *references = sys.argv[2:]
 keys = Keys(load_signing_key(Path(key)), TrustedKeys())
+if os.environ["WHO"] == "nobody":
+    version("smartcity")  # what it loads may lie where nobody may read
+    os.setgid(65534)
+    os.setuid(65534)
 packed(layout_source(Path(source)), references, keys, Path(output), cache=Path(output + ".cache"))
 """
 
 
-def test_same_inputs_give_the_same_bytes_anywhere(
-    images: dict[str, list[bytes]], tmp_path: Path
-) -> None:
+@dataclass(frozen=True)
+class Elsewhere:
+    """Where and by whom a bundle is packed."""
+
+    umask: str
+    zone: str
+    cores: int
+    who: str
+    language: str
+    encode: Callable[[bytes], bytes]
+
+
+def test_same_inputs_give_the_same_bytes_anywhere(images: dict[str, list[bytes]]) -> None:
+    """Two machines, as far as two processes can be two: the files they write are compared."""
     from bundle_world import make_keys
 
-    make_keys(tmp_path)
+    # Larger than one of the pieces in which zstd spreads a layer over cores.
+    noise = random.Random(4).randbytes(1 << 20)
+    images = {**images, "smartcity/besar:1": [layer({f"{n}": noise for n in range(20)})]}
+    stranger = "nobody" if os.geteuid() == 0 else "me"
     outputs: list[dict[str, tuple[int, bytes]]] = []
-    for umask, zone, encode in (("022", "Asia/Jakarta", bytes), ("077", "America/Lima", zstd)):
-        folder = tmp_path / zone.replace("/", "-")
-        order = list(images) if umask == "022" else list(reversed(images))
-        write_layout(folder / "source", {r: images[r] for r in order}, encode)
-        for name in ("out", "out.tar"):
-            environment = {
-                **os.environ,
-                "TZ": zone,
-                "PYTHONHASHSEED": str(len(outputs)),
-                "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/support'}",
-            }
-            arguments = [umask, folder / "source", tmp_path / "release.key", folder / name, *order]
-            subprocess.run(
-                [sys.executable, "-c", _PACK_ELSEWHERE, *map(str, arguments)],
-                env=environment,
-                cwd=folder,
-                check=True,
-            )
-        outputs.append(
-            {
-                **{
-                    str(p.relative_to(folder / "out")): (p.stat().st_mode, p.read_bytes())
-                    for p in (folder / "out").rglob("*")
-                    if p.is_file()
-                },
-                "tar": ((folder / "out.tar").stat().st_mode, (folder / "out.tar").read_bytes()),
-            }
-        )
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        home.chmod(0o755)
+        make_keys(home)
+        for place in (
+            Elsewhere("022", "Asia/Jakarta", 1, "me", "id_ID.UTF-8", bytes),
+            Elsewhere("077", "America/Lima", 4, stranger, "C", zstd),
+        ):
+            outputs.append(_packed_elsewhere(home, images, place, len(outputs)))
     assert outputs[0] == outputs[1]
+
+
+def _packed_elsewhere(
+    home: Path, images: dict[str, list[bytes]], place: Elsewhere, number: int
+) -> dict[str, tuple[int, bytes]]:
+    folder = home / place.zone.replace("/", "-")
+    order = list(images) if number == 0 else list(reversed(images))
+    write_layout(folder / "source", {r: images[r] for r in order}, place.encode)
+    folder.chmod(0o777)
+    for form in ("out", "out.tar"):
+        environment = {
+            **os.environ,
+            "TZ": place.zone,
+            "LC_ALL": place.language,
+            "CORES": str(place.cores),
+            "WHO": place.who,
+            "PYTHONHASHSEED": str(number),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/support'}",
+        }
+        arguments = [place.umask, folder / "source", home / "release.key", folder / form, *order]
+        subprocess.run(
+            [sys.executable, "-c", _PACK_ELSEWHERE, *map(str, arguments)],
+            env=environment,
+            cwd=folder,
+            check=True,
+        )
+    tar = folder / "out.tar"
+    if place.who == "nobody":
+        assert tar.stat().st_uid == 65534
+    return {
+        **{
+            str(p.relative_to(folder / "out")): (p.stat().st_mode, p.read_bytes())
+            for p in (folder / "out").rglob("*")
+            if p.is_file()
+        },
+        "tar": (tar.stat().st_mode, tar.read_bytes()),
+    }
 
 
 @settings(max_examples=10, deadline=None)
@@ -266,6 +307,73 @@ def test_a_killed_pack_leaves_no_half_bundle(
     assert list((tmp_path / "out").iterdir()) == []
     pack(request)
     verify(tmp_path / "out" / name, keys.trusted)
+
+
+_PACK_AND_DIE = """
+import sys
+from pathlib import Path
+from bundle_world import Keys, packed
+from smartcity_pkg.bundle.keys import load_signing_key
+from smartcity_pkg.bundle.sources.layout import layout_source
+from smartcity_pkg.bundle.trust import TrustedKeys
+source, key, output, cache, *references = sys.argv[1:]
+keys = Keys(load_signing_key(Path(key)), TrustedKeys())
+print("ready", flush=True)
+packed(layout_source(Path(source)), references, keys, Path(output), cache=Path(cache))
+print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize("name", ["bundle", "bundle.tar"])
+def test_kill_9_at_any_point_leaves_no_half_bundle_under_its_name(
+    tmp_path: Path, name: str
+) -> None:
+    from bundle_world import make_keys
+
+    chance = random.Random(9)
+    images = {
+        f"smartcity/a{n}:1": [layer({"x": chance.randbytes(1 << 20) + bytes(9 << 20)})]
+        for n in range(4)
+    }
+    keys = make_keys(tmp_path)
+    write_layout(tmp_path / "source", images)
+    output = tmp_path / "out" / name
+
+    def start(number: int) -> subprocess.Popen[bytes]:
+        arguments = [tmp_path / "source", tmp_path / "release.key", output,
+                     tmp_path / f"cache{number}", *images]  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-c", _PACK_AND_DIE, *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/support'}"},
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        return process
+
+    def end(process: subprocess.Popen[bytes]) -> bool:
+        assert process.stdout is not None
+        said = process.stdout.read()
+        process.stdout.close()
+        process.wait()
+        return said == b"done\n"
+
+    process, began = start(0), time.monotonic()
+    assert end(process)
+    took = time.monotonic() - began
+    verify(output, keys.trusted)
+    killed = 0
+    for number in range(1, 9):
+        shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
+        process = start(number)
+        time.sleep(chance.random() * took)
+        process.kill()
+        killed += not end(process)
+        if output.exists():
+            verify(output, keys.trusted)
+        assert end(start(number)), "the same cache and place can be used again"
+        verify(output, keys.trusted)
+    assert killed > 0
 
 
 def test_a_cache_or_output_that_cannot_be_written_is_said(

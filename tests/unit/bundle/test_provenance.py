@@ -36,7 +36,8 @@ def with_envelope(files: Files, key: SigningKey, envelope: Envelope | None) -> F
     """A bundle signed by `key`, with any provenance."""
     root = roots(files)[0]["digest"]
     described = oci.Descriptor.model_validate(oci.descriptor(blob(files, root), oci.INDEX))
-    return {**unsigned(files), **outer_files(described, [sign_root(root, key)], envelope)}
+    images = oci.images_of(oci.parse(oci.Index, blob(files, root), "root"))
+    return {**unsigned(files), **outer_files(described, [sign_root(root, key)], envelope, images)}
 
 
 def statement(files: Files) -> dict[str, Any]:

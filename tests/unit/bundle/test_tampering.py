@@ -252,6 +252,10 @@ def test_a_foreign_signature_beside_a_trusted_one_proves_nothing(
     assert [s.key_id for s in contents.signatures] == [keys.signing.key_id]
 
 
+def root_of(files: Files) -> oci.Index:
+    return oci.parse(oci.Index, blob(files, roots(files)[0]["digest"]), "root")
+
+
 def test_a_signature_of_another_bundle_is_refused(sound: Files, keys: Keys, tmp_path: Path) -> None:
     release = json.loads(blob(sound, roots(sound)[0]["digest"]))["manifests"][-1]
     newer = replaced(
@@ -265,9 +269,10 @@ def test_a_signature_of_another_bundle_is_refused(sound: Files, keys: Keys, tmp_
     )
     assert verify(write_folder(tmp_path / "newer", newer), keys.trusted).release.serial == 9
     parts = {n: d for n, d in newer.items() if n not in sound}
-    top = (roots(sound)[0], roots(newer)[1])
+    root = oci.Descriptor.model_validate(roots(sound)[0])
+    beside = {oci.KIND_SIGNATURES: oci.Descriptor.model_validate(roots(newer)[1])}
     mixed = {**sound, **parts}
-    mixed["index.json"] = oci.top_index_json(*(oci.Descriptor.model_validate(e) for e in top))
+    mixed["index.json"] = oci.top_index_json(root, beside, oci.images_of(root_of(sound)))
     refused(write_folder(tmp_path / "mixed", mixed), keys.trusted, "for another bundle")
 
 
@@ -276,6 +281,10 @@ def test_index_json_may_be_written_in_one_way_only(
 ) -> None:
     document = json.loads(sound["index.json"])
     other_root = edited(sound["index.json"], lambda d: d["manifests"].append(d["manifests"][0]))
+    fewer = edited(sound["index.json"], lambda d: d["manifests"].pop())
+    renamed = sound["index.json"].replace(b"smartcity/laksa:1.0.0-", b"smartcity/laksa:1.0.1-")
+    swapped = edited(sound["index.json"], lambda d: d["manifests"].reverse())
+    assert len({sound["index.json"], fewer, renamed, swapped}) == 4
     for number, data in enumerate(
         (
             json.dumps(document).encode(),
@@ -283,6 +292,9 @@ def test_index_json_may_be_written_in_one_way_only(
             sound["index.json"].replace(b"{", b'{"x":1,', 1),
             b"\xef\xbb\xbf" + sound["index.json"],
             other_root,
+            fewer,
+            renamed,
+            swapped,
             b"[]",
             b"{}",
             b"",
