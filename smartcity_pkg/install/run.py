@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 
-from smartcity_pkg.bundle.trust import TrustedKeys
+from smartcity_pkg.bundle.trust import TrustedKeys, files_of
 from smartcity_pkg.catalogue.release import Release, ReleaseImage
 from smartcity_pkg.core.errors import RemoteCommandError
 from smartcity_pkg.core.i18n import _
@@ -131,6 +131,7 @@ class _Installation:
                 release=release,
                 facts=facts,
                 clock_s=time.time(),
+                files=files_of(release, lambda d: offers.read_blob(self._place, d)),
                 before=before,
                 missing=missing,
                 foreign_entrance=self._foreign_entrance(release, before),

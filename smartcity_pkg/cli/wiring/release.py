@@ -64,9 +64,11 @@ def pack_release(
     """Resolve images, render with their pins, pack and sign."""
     from smartcity_pkg.bundle.pack import PackRequest, pack, resolve_images
     from smartcity_pkg.bundle.sources import open_source
+    from smartcity_pkg.catalogue.policy import load_policy
 
     pemda = session.pemda(name)
     plan = session.plan(pemda, plan_file, today)
+    policy, _document = load_policy(session.workspace.policy)
     signing = signing_key(session, key)
     source = open_source(images)
     found = resolve_images(source, _references(session, plan), _layer_cache(), session.progress)
@@ -87,6 +89,7 @@ def pack_release(
         signing_key=signing,
         output=out or default_output,
         entrance_ports=rendered.entrance_ports,
+        policy=policy.on(today),
     )
     return pack(request, session.progress)
 
