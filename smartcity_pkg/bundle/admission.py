@@ -7,6 +7,7 @@ first question again, of what arrived (`install.preflight`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from smartcity_pkg.bundle.leaks import Leak, in_files, in_image
@@ -19,6 +20,7 @@ from smartcity_pkg.core.errors import InputError, Problem
 from smartcity_pkg.core.i18n import N_, _
 from smartcity_pkg.hosts.store import StorePaths
 
+_LACKS = ("SC029", "SC030")
 _KINDS: dict[LeakRule, str] = {
     "private-key": N_("a private key"),
     "token": N_("a token of a known service"),
@@ -96,14 +98,14 @@ def _leak_problem(leak: Leak, *, in_file: bool) -> Problem:
 
 
 def _breach_problem(breach: Breach, app: ReleaseApp, files: Mapping[str, bytes]) -> Problem:
-    """The breach at its line, if the app's own file says it, else at the file of ours."""
+    """The breach at its line: where a file says it, else near that place in the app's own file."""
     text = f"{breach.who}: {breach.text}"
+    documents = []
     for path in app.compose_files:
         try:
-            document = yamlfile.parse(files[path], path)
+            documents.append(yamlfile.parse(files[path], path))
         except (KeyError, InputError):
-            continue
-        if breach.path in document.marks:
-            mark = document.marks[breach.path]
-            return Problem(text, path, mark.line, mark.column, rule=breach.rule)
-    return Problem(text, app.compose_files[0], rule=breach.rule)
+            return Problem(text, path, rule=breach.rule)
+    saying = [d for d in documents if breach.path in d.marks and breach.rule not in _LACKS]
+    problem = (saying or documents)[0].problem(breach.path, text)
+    return replace(problem, rule=breach.rule)

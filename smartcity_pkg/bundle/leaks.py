@@ -49,7 +49,7 @@ _URL = re.compile(
     r"(?<![A-Za-z0-9])[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>]{0,100}:(?P<value>[^\s@/\"'<>]{1,200})@"
 )
 _NAMED = re.compile(
-    r"(?P<name>[A-Za-z_][A-Za-z0-9_.-]{0,100})[\"']?\s{0,20}(?::=|[:=])\s{0,20}[\"']?"
+    r"(?<![A-Za-z0-9_.-])(?P<name>[A-Za-z_][A-Za-z0-9_.-]{0,100})[\"']?\s{0,20}(?::=|[:=])\s{0,20}[\"']?"
     r"(?P<value>[^\s\"',;(){}\[\]<>]{8,4096})"
 )
 _OPTION = re.compile(
@@ -75,7 +75,7 @@ _SOMETHING_ELSE = re.compile(
     r"|\d{4}-\d\d-\d\d|[\d.,:]+$",  # a date, a number
     re.IGNORECASE,
 )
-_LONGEST_LINE = 100_000
+PRIVATE_KEY = "PRIVATE KEY"  # the name of one that stands under none
 _LEAST_BITS = 24.0
 
 
@@ -151,7 +151,8 @@ def _in_text(text: str) -> Iterator[_Hit]:
 
 def _candidates(text: str) -> Iterator[_Hit]:
     for match in (*_PEM.finditer(text), *_PUTTY.finditer(text)):
-        yield "private-key", "", match[0], match.start()
+        name = _name_before(text, match.start()) or PRIVATE_KEY
+        yield "private-key", name, match[0], match.start()
     for match in _TOKENS.finditer(text):
         value = match["value"] or match["azure"]
         if "EXAMPLE" not in value:
@@ -161,11 +162,10 @@ def _candidates(text: str) -> Iterator[_Hit]:
             yield "url-password", _name_before(text, match.start()), match["value"], match.start()
     start = 0
     for line in text.splitlines(keepends=True):
-        if len(line) <= _LONGEST_LINE:
-            for pattern in (_NAMED, _OPTION):
-                for match in pattern.finditer(line):
-                    if _is_named_secret(match["name"], match["value"]):
-                        yield "named-secret", match["name"], match["value"], start + match.start()
+        for pattern in (_NAMED, _OPTION):
+            for match in pattern.finditer(line):
+                if _is_named_secret(match["name"], match["value"]):
+                    yield "named-secret", match["name"], match["value"], start + match.start()
         start += len(line)
 
 
