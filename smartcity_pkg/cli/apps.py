@@ -86,11 +86,11 @@ def catalogue_import(
 
 
 @catalogue.command(
-    "schema", cls=Command, help=_("JSON Schemas of app, pemda and plan files, for editors.")
+    "schema", cls=Command, help=_("JSON Schemas of app, pemda, plan and policy files, for editors.")
 )
 def catalogue_schema(
     context: typer.Context,
-    which: str | None = typer.Argument(None, help=_("app, pemda or plan (default: all).")),
+    which: str | None = typer.Argument(None, help=_("app, pemda, plan or policy (default: all).")),
     out: Path | None = typer.Option(
         None, help=_("Write the files into this folder, instead of showing one schema.")
     ),

@@ -52,9 +52,18 @@ def packed(result: Packed) -> Result:
         "size_bytes": result.size_bytes,
         "reused_layers": result.reused_layers,
         "layers": len(result.contents.layers),
+        "exemptions": [e.model_dump(mode="json") for e in release.exemptions],
     }
+    allowed = [
+        (f"{e.app}/{e.service}" if e.service else e.app, e.rule, e.reason)
+        for e in release.exemptions
+    ]
     following = Line(_("Next: smartcity ship {region}").format(region=release.region), "good")
-    return Result("packed", data, (Facts(_("Packed and signed"), facts), following))
+    parts: list[Part] = [Facts(_("Packed and signed"), facts)]
+    if allowed:
+        title = _("Allowed by policy.yaml; whoever installs will see it")
+        parts.append(Table(title, (_("app"), _("rule"), _("reason")), allowed))
+    return Result("packed", data, (*parts, following))
 
 
 def bundle_contents(summary: BundleSummary, path: Path) -> Result:
