@@ -99,5 +99,5 @@ def test_a_schema_on_the_screen_is_json(tmp_path: Path) -> None:
 def test_schemas_are_written_for_editors(tmp_path: Path) -> None:
     assert smartcity(tmp_path, "catalogue", "schema", "--out", "s").returncode == 0
     files = sorted(p.name for p in (tmp_path / "s").iterdir())
-    assert files == [f"smartcity-{n}.schema.json" for n in ("app", "pemda", "plan")]
+    assert files == [f"smartcity-{n}.schema.json" for n in ("app", "pemda", "plan", "policy")]
     assert all(json.loads((tmp_path / "s" / f).read_text())["title"] for f in files)
