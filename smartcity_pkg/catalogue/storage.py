@@ -53,9 +53,8 @@ def of_top_level(data: Mapping[str, Any], secret_files: Collection[str]) -> Foun
         if volume.get("external") or "name" in volume:
             text = _("the volume “{name}” may be another app's: it has a name of its own")
             yield "SC023", ("volumes", name), text.format(name=name[:80])
-        options = volume.get("driver_opts") or {}
-        memory = isinstance(options, dict) and options.get("type") == "tmpfs"
-        if volume.get("driver") not in (None, "local") or (options and not memory):
+        # Whatever the type says: with `o: bind` the device is a folder of the server.
+        if volume.get("driver") not in (None, "local") or volume.get("driver_opts"):
             text = _("the volume “{name}” may be a path of the server: it has driver options")
             yield "SC023", ("volumes", name), text.format(name=name[:80])
     for kind in ("secrets", "configs"):

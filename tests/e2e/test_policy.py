@@ -16,6 +16,7 @@ from smartcity_pkg.bundle.keys import SigningKey, load_signing_key
 from smartcity_pkg.core import digest
 from smartcity_pkg.lab.lab import Lab
 from smartcity_pkg.lab.server import Server
+from smartcity_pkg.render import hardening
 
 pytestmark = pytest.mark.lab
 REGION = "32.15"
@@ -163,6 +164,34 @@ def test_everything_runs_behind_walls(small: Workspace, server: Server) -> None:
         assert int(facts["CapBnd"], 16) == 0, app
         assert int(facts["CapEff"], 16) == 0, app
         assert facts["NoNewPrivs"] == "1", app
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "ends_well"),
+    [(["CHOWN", "SETGID", "SETUID"], True), (["CHOWN"], False), ([], False)],
+    ids=["named", "one missing", "none named"],
+)
+def test_an_entrypoint_of_root_names_the_default_capabilities_that_it_needs(
+    small: Workspace, server: Server, capabilities: list[str], ends_well: bool
+) -> None:
+    """As the entrypoints of many database images do: own the data, then become somebody else."""
+    program = (
+        "import os; open('/tmp/x', 'w').close(); os.chown('/tmp/x', 10001, 10001);"
+        " os.setgid(10001); os.setuid(10001); print('as', os.getuid())"
+    )
+    image = containers(server)["laksa"]["Config"]["Image"]
+    said: dict[str, Any] = {"image": image, "user": "0:0", "command": ["python3", "-c", program]}
+    if capabilities:
+        said["cap_add"] = capabilities
+    for name, service in (("a.yaml", said), ("b.yaml", hardening.defaults(said))):
+        path = server.path(f"/root/root-entrypoint/{name}")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump({"services": {"web": service}}))
+    compose = "docker compose -f a.yaml -f b.yaml run --rm --no-deps -T web"
+    ran = server.run(["sh", "-c", f"cd /root/root-entrypoint && {compose}"])
+    assert (ran.returncode == 0) == ends_well, ran.stderr
+    assert ("as 10001" in ran.stdout) == ends_well
+    assert ends_well or "not permitted" in ran.stderr
 
 
 def test_with_a_reason_it_runs_and_whoever_installs_is_told(

@@ -126,6 +126,8 @@ FILE = [
     Row("include", "include: [../other.yaml]", "SC031", loads=False),
     Row("a volume that is a folder",
         "volumes: {d: {driver_opts: {type: none, o: bind, device: /srv}}}", "SC023"),
+    Row("a folder that says it is memory",
+        "volumes: {d: {driver_opts: {type: tmpfs, o: bind, device: /srv}}}", "SC023"),
     Row("a volume of another driver", "volumes: {d: {driver: other/plugin}}", "SC023"),
     Row("another app's volume", "volumes: {d: {external: true}}", "SC023"),
     Row("another app's volume by name", "volumes: {d: {name: smartcity-postgres_data}}", "SC023"),
