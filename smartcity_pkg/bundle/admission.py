@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from smartcity_pkg.bundle.leaks import Leak, in_files, in_image
 from smartcity_pkg.catalogue import yamlfile
 from smartcity_pkg.catalogue.audit import audit_released
-from smartcity_pkg.catalogue.exemption import Breach, Exemption, judge
+from smartcity_pkg.catalogue.exemption import Breach, Exemption, in_order, judge
 from smartcity_pkg.catalogue.policy import AllowedSecret, LeakRule, Policy
 from smartcity_pkg.catalogue.release import ReleaseApp
 from smartcity_pkg.core.errors import InputError, Problem
@@ -51,7 +51,7 @@ def exemptions_used(
                 " (smartcity catalogue lint --explain NUMBER says why a rule is there)"
             ),
         )
-    return tuple(dict.fromkeys(used))
+    return in_order(used)
 
 
 def refuse_leaks(files: Mapping[str, bytes], configs: Mapping[str, bytes], policy: Policy) -> None:

@@ -88,6 +88,11 @@ class Exemption(Model):
         return self.until is None or today <= self.until
 
 
+def in_order(exemptions: Iterable[Exemption]) -> tuple[Exemption, ...]:
+    """Each once, sorted by app, service and rule: the order in which they travel."""
+    return tuple(sorted(set(exemptions), key=lambda e: (e.app, e.service or "", e.rule, e.reason)))
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What is refused, and what an exemption allows."""
@@ -97,9 +102,8 @@ class Verdict:
 
     @property
     def used(self) -> tuple[Exemption, ...]:
-        """The exemptions that allowed something, sorted, each once."""
-        found = {exemption for _breach, exemption in self.allowed}
-        return tuple(sorted(found, key=lambda e: (e.app, e.service or "", e.rule, e.reason)))
+        """The exemptions that allowed something, in order."""
+        return in_order(exemption for _breach, exemption in self.allowed)
 
 
 def judge(breaches: Iterable[Breach], exemptions: Iterable[Exemption]) -> Verdict:

@@ -193,3 +193,25 @@ def test_a_draft_may_still_ask(tmp_path: Path) -> None:
     small.app("lapor", spec=draft, services={"web": {**GOOD, "privileged": True}})
     found = [f for f in lint(small.catalogue()) if f.problem.rule == "SC020"]
     assert [f.severity for f in found] == ["warning"]
+
+
+def test_exemptions_travel_in_one_order_whatever_the_policy_and_the_apps_say(
+    tmp_path: Path,
+) -> None:
+    small = world(tmp_path, PRIVILEGED, Row("", "cap_add: [BPF]", ""))
+    small.app(
+        "arsip", spec={"requires": [{"app": "lapor"}]}, services={"web": {**GOOD, "pid": "host"}}
+    )
+    made, _release = rendered(small)
+    assert [a.app for a in made.apps] == ["lapor", "arsip"]
+    several = [
+        *exempt("SC024").exemptions,
+        *exempt().exemptions,
+        *exempt("SC021", "arsip").exemptions,
+    ]
+    for given in (several, several[::-1]):
+        allowed = Policy(schema_version=1, exemptions=tuple(given))
+        used = exemptions_used(made.apps, made.files, allowed)
+        assert [(e.app, e.rule) for e in used] == [
+            ("arsip", "SC021"), ("lapor", "SC020"), ("lapor", "SC024"),
+        ]  # fmt: skip
