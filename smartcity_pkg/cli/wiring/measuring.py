@@ -120,7 +120,7 @@ def _policy(session: Session, app: App) -> dict[str, Any]:
     from smartcity_pkg.catalogue.policy import load_policy
 
     policy, _document = load_policy(session.workspace.policy)
-    limits = Exemption(app=app.name, rule="SC030", reason="Its limits are being measured")
+    limits = Exemption(app=app.name, rule="SC030", reason=_("its limits are being measured"))
     allowed = policy.model_copy(update={"exemptions": (*policy.exemptions, limits)})
     return allowed.model_dump(mode="json", exclude_none=True)
 
