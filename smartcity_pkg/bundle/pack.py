@@ -17,6 +17,7 @@ from typing import Any
 
 from smartcity_pkg.bundle import grant as grants
 from smartcity_pkg.bundle import oci, provenance, ustar
+from smartcity_pkg.bundle.admission import exemptions_used, refuse_leaks
 from smartcity_pkg.bundle.cache import LayerCache
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
 from smartcity_pkg.bundle.keys import SigningKey
@@ -26,7 +27,9 @@ from smartcity_pkg.bundle.structure import FORMAT_VERSION, contents_of
 from smartcity_pkg.bundle.write import Content, check_output, write_bundle
 from smartcity_pkg.catalogue import release as releases
 from smartcity_pkg.catalogue.checkout import Checkout
+from smartcity_pkg.catalogue.exemption import Exemption
 from smartcity_pkg.catalogue.plan import Plan
+from smartcity_pkg.catalogue.policy import NOTHING_EXEMPT, Policy
 from smartcity_pkg.catalogue.release import Layer, Release, ReleaseApp, ReleaseImage, pinned
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import SmartCityError
@@ -44,7 +47,7 @@ class PackRequest:
     name them by their pins. `output` is a path, or says the path for a release; one that ends in
     `.tar` becomes one file, any other a directory. Without `signing_key` it is for others to sign.
     `grant` are the bytes of the signed grant, which every reader asks for; `checkout` is where the
-    catalogue comes from.
+    catalogue comes from; `policy` is the workspace's, of the day.
     """
 
     plan: Plan
@@ -59,6 +62,7 @@ class PackRequest:
     entrance_ports: Mapping[str, int] = field(default_factory=dict)
     grant: bytes = b""
     checkout: Checkout = field(default_factory=Checkout)
+    policy: Policy = NOTHING_EXEMPT
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,18 @@ def pack(request: PackRequest, progress: Progress = no_progress) -> Packed:
 
     Layers are compressed once and then come from the cache, checked against their digests. Memory
     does not grow with the images. Raises SmartCityError where the source, the cache or the output
-    cannot be read or written, and UsageError where `output` is something that is no bundle.
+    cannot be read or written, UsageError where `output` is something that is no bundle, and
+    InputError where an app asks for what the policy does not allow, or a secret was left somewhere.
     """
     if isinstance(request.output, Path):
         check_output(request.output)
+    exemptions = exemptions_used(request.apps, request.files, request.policy)
     layers, configs, reused = _collect(request, progress)
+    named = {name: configs[image.config_digest] for name, image in request.images.items()}
+    refuse_leaks(request.files, named, request.policy)
     files_tar = ustar.pack(request.files)
-    release = _release(request, {d: found for d, (found, _path) in layers.items()}, files_tar)
+    sizes = {d: found for d, (found, _path) in layers.items()}
+    release = _release(request, sizes, files_tar, exemptions)
     path = request.output if isinstance(request.output, Path) else request.output(release)
     check_output(path)
     blobs, root = _documents(release, layers, configs, (files_tar, request.grant))
@@ -180,7 +189,12 @@ def _lost(blob_digest: str) -> SmartCityError:
     )
 
 
-def _release(request: PackRequest, layers: Mapping[str, PackedLayer], files_tar: bytes) -> Release:
+def _release(
+    request: PackRequest,
+    layers: Mapping[str, PackedLayer],
+    files_tar: bytes,
+    exemptions: tuple[Exemption, ...],
+) -> Release:
     images = tuple(
         ReleaseImage(
             reference=pinned(source, image.config_digest),
@@ -210,6 +224,7 @@ def _release(request: PackRequest, layers: Mapping[str, PackedLayer], files_tar:
         files_digest=digest.of_bytes(files_tar),
         grant_digest=digest.of_bytes(request.grant) if request.grant else "",
         entrance_ports=dict(sorted(request.entrance_ports.items())),
+        exemptions=exemptions,
     )
 
 

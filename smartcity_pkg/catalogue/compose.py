@@ -6,6 +6,7 @@ What concerns several apps is in `catalogue`; which Compose keys are allowed is 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,17 @@ def size_bytes(text: str) -> int | None:
     return int(float(match[1]) * 1024 ** _EXPONENT[match[2].lower()])
 
 
+def cpus(text: str) -> float | None:
+    """The number of CPUs that `text` says, or None where it is no plain number."""
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def checks_health(fields: Mapping[str, Any]) -> bool:
+    """Whether a `healthcheck` is there and not switched off."""
+    test = fields.get("test")
+    return bool(test) and test not in ("NONE", ["NONE"]) and not fields.get("disable")
+
+
 def _templates(folder: Path, shown: str) -> tuple[dict[str, str], list[Problem]]:
     """The templates' text by file name, in order of the names."""
     texts: dict[str, str] = {}
@@ -177,7 +189,7 @@ class _ServiceReader:
 
     def _resources(self, at: Path_) -> Resources:
         fields = self._fields(at)
-        memory = cpus = 0.0
+        memory = amount = 0.0
         if (value := fields.get("memory")) is not None:
             size = size_bytes(str(value))
             if size is None:
@@ -189,16 +201,16 @@ class _ServiceReader:
                 )
             memory = (size or 0) / MIB
         if (value := fields.get("cpus")) is not None:
-            if not _NUMBER.fullmatch(str(value)):
+            found = cpus(str(value))
+            if found is None:
                 self._fault(
                     "SC006",
                     (*at, "cpus"),
                     _("“cpus” is no plain number (got: {got})").format(got=value),
                     _('write it like "0.50": selection counts with it'),
                 )
-            else:
-                cpus = float(value)
-        return Resources(memory_mib=memory, cpus=cpus)
+            amount = found or 0.0
+        return Resources(memory_mib=memory, cpus=amount)
 
     def _image(self, at: Path_) -> str:
         image = self._value(at)
@@ -218,9 +230,7 @@ class _ServiceReader:
         return image
 
     def _has_healthcheck(self, at: Path_) -> bool:
-        check = self._fields(at)
-        test = check.get("test")
-        return bool(test) and test not in ("NONE", ["NONE"]) and not check.get("disable")
+        return checks_health(self._fields(at))
 
     def _secrets(self, at: Path_) -> tuple[str, ...]:
         names = []

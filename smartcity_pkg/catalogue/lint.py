@@ -1,25 +1,29 @@
-"""Advice on apps that are valid: what makes them hard to look after, unsafe, or uneven on engines.
+"""What is to be said of apps that are valid: hard to look after, unsafe, or uneven on engines.
 
-Faults that make an app unusable are errors, raised when the catalogue is loaded. What the numbers
-mean is in `rules`.
+Faults that make an app unusable are errors, raised when the catalogue is loaded. What an app may
+not ask for without an exemption (`audit`, `policy`) is an error here, but in a draft a warning: no
+plan takes a draft. What the numbers mean is in `rules`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
-from smartcity_pkg.catalogue import compose, plaintext, yamlfile
+from smartcity_pkg.catalogue import compose, plaintext, storage, yamlfile
 from smartcity_pkg.catalogue.app import App, Service
+from smartcity_pkg.catalogue.audit import audit
 from smartcity_pkg.catalogue.catalogue import Catalogue
+from smartcity_pkg.catalogue.exemption import Breach, judge
+from smartcity_pkg.catalogue.policy import NOTHING_EXEMPT, Policy
 from smartcity_pkg.catalogue.rules import RULES, Severity
 from smartcity_pkg.catalogue.subset import IGNORED
 from smartcity_pkg.catalogue.yamlfile import Document, Path_
 from smartcity_pkg.core.errors import Problem
 from smartcity_pkg.core.i18n import _
 
-MOVING_TAGS = frozenset({"stable", "main", "master", "dev", "edge", "nightly", "current"})
 _AT: Path_ = (compose.EXTENSION,)
 
 
@@ -28,30 +32,69 @@ class Finding:
     """One breach of a rule: a warning should be followed before the app is shipped."""
 
     problem: Problem
+    in_draft: bool = False
 
     @property
     def severity(self) -> Severity:
-        """What the rule says."""
-        return RULES[self.problem.rule].severity
+        """What the rule says; a draft has no errors."""
+        said = RULES[self.problem.rule].severity
+        return "warning" if self.in_draft and said == "error" else said
 
 
-def lint(catalogue: Catalogue, only: Collection[str] | None = None) -> tuple[Finding, ...]:
-    """Advice on every app (or `only` these), in order of apps and lines."""
+def lint(
+    catalogue: Catalogue,
+    only: Collection[str] | None = None,
+    policy: Policy = NOTHING_EXEMPT,
+) -> tuple[Finding, ...]:
+    """Everything to be said of every app (or `only` these), in order of apps and lines.
+
+    `policy` must be the one of the day (`Policy.on`).
+    """
     found: list[Finding] = []
     for app in catalogue.apps.values():
         if only is not None and app.name not in only:
             continue
         document = yamlfile.parse(app.compose_text.encode(), catalogue.file(app.name))
         checks = [*_open_points(app, document), *_about_app(app, catalogue)]
+        refused = judge(breaches(app, document), policy.exemptions).refused
+        checks += [(b.rule, b.path, b.text) for b in refused]
         for service in app.services:
             checks += _about_service(app, service, document)
         found += sorted(
             (
-                Finding(replace(document.problem(path, text), rule=number))
+                Finding(replace(document.problem(path, text), rule=number), app.is_draft)
                 for number, path, text in checks
             ),
             key=lambda f: (f.problem.line, f.problem.column, f.problem.message),
         )
+    return tuple(found)
+
+
+def breaches(app: App, document: Document) -> tuple[Breach, ...]:
+    """What the app's own Compose file asks for, or lacks, whoever may allow it."""
+    return audit(app.name, [document.data])
+
+
+def lint_policy(
+    catalogue: Catalogue, policy: Policy, document: Document, today: date
+) -> tuple[Finding, ...]:
+    """Warnings on the exemptions of `document` that no app needs, or that have expired."""
+    asked: list[Breach] = []
+    for app in catalogue.apps.values():
+        asked += breaches(app, yamlfile.parse(app.compose_text.encode(), catalogue.file(app.name)))
+    used = set(judge(asked, policy.exemptions).used)
+    found = []
+    for i, exemption in enumerate(policy.exemptions):
+        who = f"{exemption.app}/{exemption.service}" if exemption.service else exemption.app
+        text = ""
+        if not exemption.counts_on(today):
+            text = _("the exemption of {who} from {rule} expired on {day}")
+        elif exemption not in used:
+            text = _("{who} needs no exemption from {rule}")
+        if text:
+            text = text.format(who=who, rule=exemption.rule, day=exemption.until)
+            problem = document.problem(("exemptions", i), text)
+            found.append(Finding(replace(problem, rule="SC113")))
     return tuple(found)
 
 
@@ -85,14 +128,8 @@ def _about_app(app: App, catalogue: Catalogue) -> _Checks:
 def _about_service(app: App, service: Service, document: Document) -> _Checks:
     at = ("services", service.name)
     fields: dict[str, Any] = document.data["services"][service.name]
-    if not service.has_healthcheck:
-        text = _("no health check: an installation cannot see whether “{name}” works")
-        yield "SC101", (*at, "healthcheck"), text.format(name=service.name)
     yield from _about_resources(service)
     yield from _about_safety(service, fields)
-    if service.image.rpartition(":")[2] in MOVING_TAGS:
-        text = _("the tag of {image} moves: name a version")
-        yield "SC106", (*at, "image"), text.format(image=service.image)
     if service.published_ports and not app.is_platform:
         text = _("publishes a port of its own: the gateway is the public entrance, use a route")
         yield "SC107", (*at, "ports"), text
@@ -100,8 +137,8 @@ def _about_service(app: App, service: Service, document: Document) -> _Checks:
         text = _("docker stack ignores “{key}”: the app behaves otherwise on several servers")
         yield "SC108", (*at, key), text.format(key=key)
     for i, volume in enumerate(fields.get("volumes") or ()):
-        if _is_bind(volume):
-            text = _("mounts a folder of the server: use a named volume, or a template")
+        if _is_bind(volume) and not any(storage.of_service((), {"volumes": [volume]})):
+            text = _("mounts a folder of the app's own: use a named volume, or a template")
             yield "SC109", (*at, "volumes", i), text
 
 
@@ -122,9 +159,6 @@ def _about_safety(service: Service, fields: dict[str, Any]) -> _Checks:
 
 def _about_resources(service: Service) -> _Checks:
     at = ("services", service.name, "deploy", "resources")
-    if not service.limit.memory_mib:
-        text = _("no memory limit: “{name}” can take the whole server down")
-        yield "SC102", (*at, "limits"), text.format(name=service.name)
     if not service.reservation.memory_mib or not service.reservation.cpus:
         text = _("no reservation of memory or CPU: selection counts “{name}” as nothing")
         yield "SC103", (*at, "reservations"), text.format(name=service.name)

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from smartcity_pkg.catalogue.app import AppName, AppVersion, Hook, Model, Route
+from smartcity_pkg.catalogue.exemption import Exemption
 from smartcity_pkg.catalogue.pemda import RegionCode
 from smartcity_pkg.catalogue.plan import Plan
 from smartcity_pkg.core import digest
@@ -92,9 +93,10 @@ class ReleaseApp(Model):
 class Release(Model):
     """Everything that one installation is made of, except the images' own bytes.
 
-    `files` maps the path of each rendered file to its digest; the files travel as one tar.
-    `grant_digest` is that of the signed grant, without which no release is installed.
-    `entrance_ports` maps a server to the HTTP port of its gateway, where it has one.
+        `files` maps the path of each rendered file to its digest; the files travel as one tar.
+        `grant_digest` is that of the signed grant, without which no release is installed.
+    `entrance_ports` maps a server to the HTTP port of its gateway, where it has one. `exemptions`
+    are those of the workspace's policy that its apps need: a server accepts exactly these.
     """
 
     schema_version: Literal[1] = 1
@@ -107,6 +109,7 @@ class Release(Model):
     files_digest: str
     grant_digest: str = ""
     entrance_ports: dict[AppName, int] = {}
+    exemptions: tuple[Exemption, ...] = ()
 
     def to_json(self) -> bytes:
         """The canonical bytes; their digest identifies the release."""

@@ -1,8 +1,9 @@
 """The numbered rules of `catalogue lint`: what each asks, why, how to mend, with an example.
 
 The one place that knows the numbers' meanings; docs/lint-rules.md is made from it. A number is
-never used again for something else. What breaks a rule is found in `compose`, `subset`,
-`references`, `catalogue` (errors, on loading) and `lint` (warnings and advice).
+never used again for something else (SC101, SC102 and SC106 became SC029, SC030 and SC028). What
+breaks a rule is found in `compose`, `subset`, `references`, `catalogue` (errors, on loading),
+`audit` (errors that policy.yaml can lift) and `lint` (warnings and advice).
 """
 
 from __future__ import annotations
@@ -208,20 +209,100 @@ _ALL = (
         "image_layers: {debian-13: 118}",
     ),
     Rule(
-        "SC101",
-        "warning",
+        "SC020",
+        "error",
+        N_("No service runs privileged, unless policy.yaml says why."),
+        N_("A privileged container can do anything to the server and to every other app."),
+        N_("Run it without; if it cannot, name the app in policy.yaml with a reason."),
+        "exemptions: [{app: pemantau, rule: SC020, reason: Reads the temperature sensors}]",
+    ),
+    Rule(
+        "SC021",
+        "error",
+        N_("Every service keeps to namespaces of its own (network, processes, users, …)."),
+        N_("In the server's own ones it sees, and may disturb, what is not its business."),
+        N_("Remove network_mode, pid, ipc, uts, userns_mode, cgroup; use networks and routes."),
+        "networks: [default]   # not: network_mode: host",
+    ),
+    Rule(
+        "SC022",
+        "error",
+        N_("No service gets the engine's socket, nor a folder that it lies in."),
+        N_("Whoever can talk to the engine is root on the server."),
+        N_("Do without; what must look at containers belongs on the server, not into an app."),
+        "volumes: [data:/data]   # not: /var/run/docker.sock:/var/run/docker.sock",
+    ),
+    Rule(
+        "SC023",
+        "error",
+        N_("Services mount their own volumes, and of the release's folder what they only read."),
+        N_("Paths of the server, and volumes of other apps, hold what the app must not see."),
+        N_("Use a named volume for data, a template (x-smartcity.files) for configuration."),
+        "volumes: [data:/data]   # not: /srv/data:/data",
+    ),
+    Rule(
+        "SC024",
+        "error",
+        N_("No service adds a capability that containers do not have anyway."),
+        N_("SYS_ADMIN, NET_ADMIN and their like are parts of root on the server."),
+        N_("Take cap_add out. Capabilities of Docker's own default set may be named."),
+        "cap_add: [CHOWN, SETUID, SETGID]   # not: [SYS_ADMIN]",
+    ),
+    Rule(
+        "SC025",
+        "error",
+        N_("No service asks for a device."),
+        N_("A disk or the memory as a device opens the whole server."),
+        N_("Do without; if it cannot, name the app in policy.yaml with a reason."),
+        "exemptions: [{app: absensi, rule: SC025, reason: Reads the fingerprint scanner}]",
+    ),
+    Rule(
+        "SC026",
+        "error",
+        N_("security_opt says nothing but no-new-privileges:true."),
+        N_("Without seccomp, AppArmor or SELinux many attacks on the kernel become possible."),
+        N_("Take the option out; smartcity sets no-new-privileges itself."),
+        "security_opt: [no-new-privileges:true]   # not: [seccomp:unconfined]",
+    ),
+    Rule(
+        "SC027",
+        "error",
+        N_("No service sets kernel parameters."),
+        N_("They change how the kernel behaves; some hold for all that runs there."),
+        N_("Take sysctls out; what a server needs is set on the server."),
+        "exemptions: [{app: pencarian, rule: SC027, reason: Needs a longer listen queue}]",
+    ),
+    Rule(
+        "SC028",
+        "error",
+        N_("Every image has a tag that does not move."),
+        N_("“stable” and “latest” are another image tomorrow: nobody could say what runs."),
+        N_("Name the version that was tried."),
+        "image: contoh/lapor:1.2.0   # not: contoh/lapor:stable",
+    ),
+    Rule(
+        "SC029",
+        "error",
         N_("Every service has a health check."),
-        N_("Without one an installation cannot see whether the app works, nor go back by itself."),
+        N_("Without one an installation cannot see whether the app works, and never goes back."),
         N_("Add a command that fails when the service does not answer."),
         "healthcheck: {test: [CMD, curl, -f, http://localhost:8000/healthz], interval: 5s}",
     ),
     Rule(
-        "SC102",
-        "warning",
-        N_("Every service has a memory limit."),
+        "SC030",
+        "error",
+        N_("Every service has a limit of memory and of CPU."),
         N_("Without one a single app can take the whole server down."),
-        N_("Set deploy.resources.limits.memory; `smartcity catalogue measure APP` proposes it."),
-        "deploy: {resources: {limits: {memory: 256M}}}",
+        N_("Set deploy.resources.limits; `smartcity catalogue measure APP` proposes them."),
+        'deploy: {resources: {limits: {memory: 256M, cpus: "0.50"}}}',
+    ),
+    Rule(
+        "SC031",
+        "error",
+        N_("Nothing stands in the files that cannot be judged."),
+        N_("A key that smartcity does not know may ask for anything. No exemption lifts this."),
+        N_("Take it out; docs/formats.md says what an app may use."),
+        "services: {web: {image: …}}   # not: include: [../other.yaml]",
     ),
     Rule(
         "SC103",
@@ -248,14 +329,6 @@ _ALL = (
         "read_only: true\ntmpfs: [/tmp]",
     ),
     Rule(
-        "SC106",
-        "warning",
-        N_("No image has a tag that moves."),
-        N_("“stable” is another image tomorrow, as “latest” is."),
-        N_("Name the version that was tried."),
-        "image: contoh/lapor:1.2.0   # not: contoh/lapor:stable",
-    ),
-    Rule(
         "SC107",
         "warning",
         N_("Only platform apps publish ports."),
@@ -274,8 +347,8 @@ _ALL = (
     Rule(
         "SC109",
         "warning",
-        N_("No folder of the server is mounted."),
-        N_("Such folders are in no backup, differ from server to server, and may open it up."),
+        N_("No folder is mounted, not even one of the release to read."),
+        N_("It is in no backup, and tied to where the app's files happen to lie."),
         N_("Use a named volume for data, a template (x-smartcity.files) for configuration."),
         "volumes: [data:/data]   # not: ./data:/data",
     ),
@@ -302,6 +375,14 @@ _ALL = (
         N_("No plan takes a draft: a person has still to decide something."),
         N_("Do what the open point says, then remove it from x-smartcity.draft."),
         "draft: []   # or no draft at all",
+    ),
+    Rule(
+        "SC113",
+        "warning",
+        N_("Every exemption of policy.yaml is used, and has not expired."),
+        N_("What nobody needs any more would silently cover the next breach."),
+        N_("Take it out; or, where it expired, decide again and write a new date."),
+        "exemptions: [{app: pemantau, rule: SC020, reason: …, until: 2027-12-31}]",
     ),
     Rule(
         "SC201",

@@ -16,6 +16,7 @@ from smartcity_pkg.catalogue.app import NAME_PATTERN, AppSpec
 from smartcity_pkg.catalogue.compose import EXTENSION
 from smartcity_pkg.catalogue.pemda import Pemda
 from smartcity_pkg.catalogue.plan import Plan
+from smartcity_pkg.catalogue.policy import Policy
 from smartcity_pkg.core.errors import UsageError
 from smartcity_pkg.core.i18n import N_, _
 
@@ -81,6 +82,25 @@ DESCRIPTIONS = {
         "left_out": N_("What does not run, and why."),
         "usage": N_("How much of each limit is used."),
     },
+    "Policy": {
+        "schema_version": N_("Version of this format: 1."),
+        "exemptions": N_("Which apps may ask for more than the rules allow, and why."),
+        "secrets": N_("What looks like a secret, may travel, and why."),
+    },
+    "Exemption": {
+        "app": N_("Name of the app."),
+        "service": N_("One service of it; without it, all."),
+        "rule": N_("The rule that it may break."),
+        "reason": N_("Why, in 15 letters or more."),
+        "until": N_("The last day on which it counts."),
+    },
+    "AllowedSecret": {
+        "where": N_("A rendered file or an image; * stands for anything."),
+        "rule": N_("The kind of finding."),
+        "reason": N_("Why, in 15 letters or more."),
+        "value_sha256": N_("sha256 of the value."),
+        "path": N_("The name that the value stands under."),
+    },
 }
 
 
@@ -104,12 +124,13 @@ _MADE: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "app": (N_("An app of the catalogue: compose.yaml"), _app),
     "pemda": (N_("The profile of a pemda"), lambda: _of_model(Pemda)),
     "plan": (N_("A plan: what runs where in a pemda"), lambda: _of_model(Plan)),
+    "policy": (N_("The policy of a workspace: policy.yaml"), lambda: _of_model(Policy)),
 }
 NAMES = tuple(_MADE)
 
 
 def schema(name: str) -> dict[str, Any]:
-    """The schema of "app", "pemda" or "plan" files; UsageError for another name."""
+    """The schema of "app", "pemda", "plan" or "policy" files; UsageError for another name."""
     if name not in _MADE:
         raise UsageError(
             _("there is no schema “{name}”").format(name=name),

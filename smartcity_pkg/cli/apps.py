@@ -52,17 +52,15 @@ def catalogue_lint(
     explain: str | None = typer.Option(None, help=_("Only explain this rule, like SC012.")),
 ) -> None:
     """Check the catalogue, or explain a rule."""
-    from smartcity_pkg.catalogue.catalogue import load_catalogue
-    from smartcity_pkg.catalogue.lint import lint
     from smartcity_pkg.catalogue.rules import rule
+    from smartcity_pkg.cli.wiring.onboarding import checked_catalogue
     from smartcity_pkg.ui.views.onboarding import explained, lint_report
 
     session = session_of(context)
     if explain:
         session.show(explained(rule(explain)))
         return
-    apps = load_catalogue(session.workspace.catalogue, beside=folders or ())
-    session.show(lint_report(apps, lint(apps)))
+    session.show(lint_report(*checked_catalogue(session, folders or (), day(None))))
 
 
 @catalogue.command(
@@ -88,11 +86,11 @@ def catalogue_import(
 
 
 @catalogue.command(
-    "schema", cls=Command, help=_("JSON Schemas of app, pemda and plan files, for editors.")
+    "schema", cls=Command, help=_("JSON Schemas of app, pemda, plan and policy files, for editors.")
 )
 def catalogue_schema(
     context: typer.Context,
-    which: str | None = typer.Argument(None, help=_("app, pemda or plan (default: all).")),
+    which: str | None = typer.Argument(None, help=_("app, pemda, plan or policy (default: all).")),
     out: Path | None = typer.Option(
         None, help=_("Write the files into this folder, instead of showing one schema.")
     ),

@@ -54,6 +54,11 @@ class Workspace:
         return self.root / "keys"
 
     @property
+    def policy(self) -> Path:
+        """What apps may ask for beyond the rules; the file need not be there."""
+        return self.root / "policy.yaml"
+
+    @property
     def signing_key(self) -> Path:
         """The private key that signs releases."""
         return self.keys / "release.key"

@@ -6,19 +6,22 @@ facts is `hosts.facts`. A `block` stops the installation, a `warn` is reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from packaging.version import InvalidVersion, Version
 
 from smartcity_pkg.bundle.grant import Grant
+from smartcity_pkg.catalogue.audit import audit_released
+from smartcity_pkg.catalogue.exemption import judge as judge_breaches
 from smartcity_pkg.catalogue.release import Release, ReleaseImage
 from smartcity_pkg.core.errors import PreflightError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import MIB, bytes_text, seconds_text
 from smartcity_pkg.hosts.facts import ServerFacts
+from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.selection.limits import INSTALLING, MEMORY
 
 _OLDEST_ENGINE, _OLDEST_COMPOSE = "20.10", "2.0"
@@ -44,15 +47,17 @@ class Finding:
 class Question:
     """All that the rules look at.
 
-    `grant` is what the release may run under, `before` the release that runs now, `missing` are the
-    images to be loaded, `clock_s` is our own time (Unix), and `foreign_entrance` tells that
-    somebody else answers on the entrance's port.
+    `files` are the release's rendered files by path, as they rest in the server's store; `grant` is
+    what the release may run under, `before` the release that runs now, `missing` are the images to
+    be loaded, `clock_s` is our own time (Unix), and `foreign_entrance` tells that somebody else
+    answers on the entrance's port.
     """
 
     server: str
     release: Release
     facts: ServerFacts
     clock_s: float
+    files: Mapping[str, bytes]
     before: Release | None = None
     missing: tuple[ReleaseImage, ...] = ()
     foreign_entrance: bool = False
@@ -218,6 +223,30 @@ def entrance(q: Question) -> Iterator[Finding]:
         )
 
 
+def policy(q: Question) -> Iterator[Finding]:
+    """The apps ask for nothing that the release does not say was allowed, and is still allowed."""
+    today = datetime.fromtimestamp(q.clock_s, UTC).date()
+    valid = [e for e in q.release.exemptions if e.counts_on(today)]
+    for app in q.release.on_server(q.server):
+        verdict = judge_breaches(audit_released(app, q.files, str(StorePaths().secrets)), valid)
+        for breach in verdict.refused:
+            yield Finding(
+                "policy",
+                "block",
+                f"{breach.who}: {breach.text} [{breach.rule}]",
+                _(
+                    "do not install it; ask whoever packed it: only apps that the release names"
+                    " with a reason may ask for this"
+                ),
+            )
+        for breach, exemption in verdict.allowed:
+            text = _("{who}: {text} [{rule}]; allowed by whoever packed it: {reason}")
+            said = text.format(
+                who=breach.who, text=breach.text, rule=breach.rule, reason=exemption.reason
+            )
+            yield Finding("policy", "warn", said)
+
+
 Rule = Callable[[Question], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
     identity,
@@ -229,6 +258,7 @@ RULES: tuple[Rule, ...] = (
     memory,
     clock,
     entrance,
+    policy,
 )
 
 

@@ -12,7 +12,7 @@ import uuid
 from datetime import UTC, datetime
 
 from smartcity_pkg.bundle.receipt import Check, Receipt, of_store
-from smartcity_pkg.bundle.trust import TrustedKeys
+from smartcity_pkg.bundle.trust import TrustedKeys, files_of
 from smartcity_pkg.catalogue.release import Release, ReleaseImage
 from smartcity_pkg.core.errors import RemoteCommandError
 from smartcity_pkg.core.i18n import _
@@ -156,6 +156,7 @@ class _Installation:
                 release=release,
                 facts=facts,
                 clock_s=self._options.clock(),
+                files=files_of(release, lambda d: offers.read_blob(self._place, d)),
                 before=before,
                 missing=missing,
                 foreign_entrance=self._foreign_entrance(release, before),

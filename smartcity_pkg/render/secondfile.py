@@ -1,8 +1,9 @@
 """The second Compose file of an app: what smartcity adds, in a form that Compose merges itself.
 
 The app's own file stays as it is. Merging, as tried with Compose 2.26: mappings and a service's
-lists of secrets, configs and networks are joined; `image` and a secret's `file` are replaced. Names
-hold the content's hash where content matters, because Compose does not look into files.
+lists of secrets, configs and networks are joined; `image` and a secret's `file` are replaced. What
+a container may do by default is `hardening`'s. Names hold the content's hash where content matters,
+because Compose does not look into files.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Any
 
 import yaml
 
+from smartcity_pkg.catalogue import yamlfile
 from smartcity_pkg.catalogue.app import App, Service
 from smartcity_pkg.core import digest
 from smartcity_pkg.hosts.store import StorePaths
+from smartcity_pkg.render import hardening
 from smartcity_pkg.render.networks import DEFAULT, default_name, joined
 from smartcity_pkg.render.secrets import shared_with
 from smartcity_pkg.render.server import ServerApps
@@ -63,6 +66,7 @@ def second_file(
         "smartcity.region": region,
         "smartcity.version": app.version,
     }
+    said = yamlfile.parse(app.compose_text.encode(), app.name).data["services"]
     document = {
         "services": {
             service.name: _without_empty(
@@ -76,6 +80,7 @@ def second_file(
                     },
                     "secrets": [{"source": s.key, "target": s.key} for s in shared],
                     "configs": _configs_of(app, service, files),
+                    **hardening.defaults(said[service.name]),
                 }
             )
             for service in app.services

@@ -73,8 +73,8 @@ def replaced(files: Files, old: str, new: bytes, key: SigningKey) -> Files:
         for name, data in list(result.items()):
             if name.startswith(oci.BLOBS) and old.encode() in data:
                 adapted = _adapted(data, old, new_digest, len(new))
-                if adapted == data:
-                    continue  # the release names it too, but not as a descriptor
+                if adapted == data:  # it names the blob, and does not lead to it
+                    continue
                 pending.append((digest.of_bytes(data), adapted))
                 break
     return signed(result, root, key)

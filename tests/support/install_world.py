@@ -24,9 +24,11 @@ from smartcity_pkg.bundle.keys import SigningKey, new_key
 from smartcity_pkg.bundle.layout import open_bundle
 from smartcity_pkg.bundle.pack import PackRequest, pack, resolve_images
 from smartcity_pkg.bundle.sources.layout import layout_source
-from smartcity_pkg.bundle.trust import TrustedKeys
+from smartcity_pkg.bundle.trust import TrustedKeys, files_of
 from smartcity_pkg.catalogue.app import Hook, Route
+from smartcity_pkg.catalogue.exemption import Exemption
 from smartcity_pkg.catalogue.plan import Plan, PlannedApp, Usage
+from smartcity_pkg.catalogue.policy import Policy
 from smartcity_pkg.catalogue.release import (
     Layer,
     Release,
@@ -42,6 +44,14 @@ from smartcity_pkg.hosts.store import StorePaths
 SERVER = "s1"
 PORT = 8088
 NETWORK = "smartcity-penyimpan"
+# Some stories need apps that cannot say whether they are well.
+_REASON = "Stories about apps that cannot tell how they are"
+POLICY = Policy(
+    schema_version=1,
+    exemptions=tuple(
+        Exemption(app=app, rule="SC029", reason=_REASON) for app in ("lapor", "ekstra")
+    ),
+)
 _APPLETS = "sh httpd sleep test cat echo true false touch mkdir wget ls date"
 
 
@@ -156,6 +166,12 @@ class World:
             self._made[draft] = self._pack(draft)
         return self._made[draft]
 
+    def files(self, draft: Draft) -> dict[str, bytes]:
+        """The rendered files of a draft's bundle."""
+        path, contents = self.bundle(draft)
+        with open_bundle(path) as bundle:
+            return files_of(contents.release, bundle.read)
+
     def ship(
         self,
         host: Host,
@@ -239,6 +255,7 @@ class World:
                 ),
                 output=self.folder / f"bundle-{len(self._made)}",
                 entrance_ports={draft.server: PORT},
+                policy=POLICY,
             )
         )
         return packed.path, packed.contents
@@ -325,9 +342,16 @@ def _compose(draft: Draft, name: str) -> dict[str, Any]:
         "image": f"contoh/{name}:1",
         "stop_grace_period": "0s",
         "volumes": ["data:/data"],
-        "deploy": {"restart_policy": {"condition": "any", "delay": "100ms"}},
+        "deploy": {
+            "restart_policy": {"condition": "any", "delay": "100ms"},
+            "resources": {"limits": {"memory": "64M", "cpus": "1"}},
+        },
         "environment": {"VERSION": draft.version if name == "lapor" else draft.store_version},
     }
+    if name == "penyimpan":
+        service["healthcheck"] = {"test": ["CMD", "test", "-d", "/data"]}
+    if name == "lapor" and draft.has_check:
+        service["healthcheck"] = {"test": ["CMD-SHELL", draft.healthy.replace("$", "$$")]}
     if name == "lapor":
         service["ports"] = [{"target": 8080, "published": str(PORT), "mode": "host"}]
     if name != "ekstra":

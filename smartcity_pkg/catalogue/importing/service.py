@@ -13,6 +13,7 @@ from typing import Any
 
 from smartcity_pkg.catalogue import compose, plaintext
 from smartcity_pkg.catalogue.app import MARKER
+from smartcity_pkg.catalogue.audit import MOVING_TAGS
 from smartcity_pkg.catalogue.importing.deploy import deploy_of, size_text
 from smartcity_pkg.catalogue.importing.environment import environment_of
 from smartcity_pkg.catalogue.importing.ledger import Ledger
@@ -20,7 +21,6 @@ from smartcity_pkg.catalogue.importing.mounts import Mounts
 from smartcity_pkg.catalogue.importing.secrets import Secrets
 from smartcity_pkg.catalogue.importing.stores import PROXY_LABELS
 from smartcity_pkg.catalogue.importing.variables import Variables
-from smartcity_pkg.catalogue.lint import MOVING_TAGS
 from smartcity_pkg.catalogue.subset import FORBIDDEN
 from smartcity_pkg.catalogue.yamlfile import Path_
 from smartcity_pkg.core.i18n import N_, _
@@ -165,7 +165,7 @@ class ServiceImport:
                 at, _("“{image}” is no image's name").format(image=image[:80]), _("name one"), here
             )
             return f"{own}:{MARKER}"
-        if tag in ("", "latest", MARKER) or tag.split("-")[0] in MOVING_TAGS | {"latest"}:
+        if tag == MARKER or tag.split("-")[0] in MOVING_TAGS:
             self.ledger.missing(
                 at,
                 _("the image “{image}” names no version").format(image=image[:80]),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.core import atomic
-from smartcity_pkg.core.errors import UsageError
+from smartcity_pkg.core.errors import InputError, UsageError
 from smartcity_pkg.core.i18n import _
 
 if TYPE_CHECKING:
+    from smartcity_pkg.catalogue.catalogue import Catalogue
     from smartcity_pkg.catalogue.importing.draft import Imported
     from smartcity_pkg.catalogue.lint import Finding
 
@@ -26,6 +28,34 @@ class Draft:
     imported: Imported
     file: Path
     findings: tuple[Finding, ...]
+
+
+def checked_catalogue(
+    session: Session, folders: Sequence[Path], today: date
+) -> tuple[Catalogue, tuple[Finding, ...]]:
+    """The catalogue (with `folders` beside it), and what lint says of it under the policy.
+
+    InputError (exit code 20) with every finding that is an error.
+    """
+    from smartcity_pkg.catalogue.catalogue import load_catalogue
+    from smartcity_pkg.catalogue.lint import lint, lint_policy
+    from smartcity_pkg.catalogue.policy import load_policy
+
+    apps = load_catalogue(session.workspace.catalogue, beside=folders)
+    policy, document = load_policy(session.workspace.policy)
+    findings = (
+        *lint(apps, policy=policy.on(today)),
+        *lint_policy(apps, policy, document, today),
+    )
+    if errors := [f.problem for f in findings if f.severity == "error"]:
+        raise InputError(
+            errors,
+            _(
+                "mend the app; or, if it cannot do without, name it in policy.yaml with a reason"
+                " (smartcity catalogue lint --explain NUMBER says why a rule is there)"
+            ),
+        )
+    return apps, findings
 
 
 def import_app(session: Session, file: Path, name: str | None, out: Path | None) -> Draft:

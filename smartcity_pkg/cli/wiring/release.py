@@ -67,9 +67,11 @@ def pack_release(
     from smartcity_pkg.bundle.pack import PackRequest, pack, resolve_images
     from smartcity_pkg.bundle.sources import open_source
     from smartcity_pkg.catalogue.checkout import checkout_of
+    from smartcity_pkg.catalogue.policy import load_policy
 
     pemda = session.pemda(name)
     plan = session.plan(pemda, plan_file, today)
+    policy, _document = load_policy(session.workspace.policy)
     signing = signing_key(session, key) if sign else None
     grant = grant_for(session, pemda, plan, signing, today)
     source = open_source(images)
@@ -93,6 +95,7 @@ def pack_release(
         entrance_ports=rendered.entrance_ports,
         grant=grant,
         checkout=checkout_of(session.workspace.catalogue),
+        policy=policy.on(today),
     )
     return pack(request, session.progress)
 

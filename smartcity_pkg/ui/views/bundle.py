@@ -52,14 +52,29 @@ def packed(result: Packed) -> Result:
         "size_bytes": result.size_bytes,
         "reused_layers": result.reused_layers,
         "layers": len(result.contents.layers),
+        "exemptions": [e.model_dump(mode="json") for e in release.exemptions],
     }
     signed = [s.key_id for s in result.contents.signatures]
     data["signed_by"] = signed
-    if not signed:
-        following = Line(_("Next: smartcity sign {region}").format(region=release.region), "warn")
-        return Result("packed", data, (Facts(_("Packed, not signed"), facts), following))
-    following = Line(_("Next: smartcity ship {region}").format(region=release.region), "good")
-    return Result("packed", data, (Facts(_("Packed and signed"), facts), following))
+    allowed = [
+        (f"{e.app}/{e.service}" if e.service else e.app, e.rule, e.reason)
+        for e in release.exemptions
+    ]
+    if signed:
+        title, following = (
+            _("Packed and signed"),
+            Line(_("Next: smartcity ship {region}").format(region=release.region), "good"),
+        )
+    else:
+        title, following = (
+            _("Packed, not signed"),
+            Line(_("Next: smartcity sign {region}").format(region=release.region), "warn"),
+        )
+    parts: list[Part] = [Facts(title, facts)]
+    if allowed:
+        heading = _("Allowed by policy.yaml; whoever installs will see it")
+        parts.append(Table(heading, (_("app"), _("rule"), _("reason")), allowed))
+    return Result("packed", data, (*parts, following))
 
 
 def bundle_contents(summary: BundleSummary, path: Path, receipt: Receipt | None = None) -> Result:

@@ -397,7 +397,7 @@ def test_an_app_that_names_another_build_of_its_image_is_refused(
         version="1.0.0",
         server="server-1",
         project="laksa",
-        compose_files=("compose.yaml",),
+        compose_files=(),
         env_file="laksa.env",
         services=("web",),
         images=(pinned("smartcity/laksa:1.0.0", digest.of_bytes(b"older")),),

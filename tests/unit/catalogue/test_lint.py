@@ -26,6 +26,7 @@ USER = '    user: "10001:10001"\n'
 ROWS = [
     Bad("no health check", HEALTH, "", "no health check", at="  web:"),
     Bad("no limit", LIMITS, 'limits: {cpus: "1"}', "no memory limit"),
+    Bad("no CPU limit", LIMITS, "limits: {memory: 192M}", "no CPU limit"),
     Bad("no reservation", RESERVED, "", "no reservation", at="resources:"),
     Bad("root", USER, '    user: "0:0"\n', "runs as root"),
     Bad("no user", USER, "", "runs as root", at="  web:"),
@@ -33,9 +34,10 @@ ROWS = [
     Bad("capabilities", "    cap_drop: [ALL]\n", "", "keeps capabilities", at="  web:"),
     Bad("moving tag", "lapor:1.2.0", "lapor:stable", "contoh/lapor:stable moves"),
     Bad("own port", USER, f"    ports: ['80:80']\n{USER}", "publishes a port"),
-    Bad("ignored", USER, f"    privileged: true\n{USER}", "docker stack ignores “privileged”"),
-    Bad("bind mount", "- data:/data", "- ./data:/data", "mounts a folder of the server"),
-    Bad("long bind", "- data:/data", "- {type: bind, source: /d, target: /d}", "mounts a folder"),
+    Bad("ignored", USER, f"    restart: always\n{USER}", "docker stack ignores “restart”"),
+    Bad("bind mount", "- data:/data", "- ./data:/data", "so that it can be written"),
+    Bad("bind to read", "- data:/data", "- ./data:/data:ro", "mounts a folder of the app's own"),
+    Bad("long bind", "- data:/data", "- {type: bind, source: /d, target: /d}", "mounts /d"),
     Bad("one language", "en: Citizens report", "en: Laporan warga", "summary are the same"),
     Bad("stray conflict", "conflicts: []", "conflicts: [peta]", "“peta”"),
     Bad(

@@ -13,10 +13,16 @@ from pydantic import BaseModel
 
 from smartcity_pkg.catalogue import schemas, yamlfile
 from smartcity_pkg.catalogue.app import AppSpec
+from smartcity_pkg.catalogue.exemption import Exemption
 from smartcity_pkg.catalogue.pemda import Pemda, Server
 from smartcity_pkg.catalogue.plan import Plan
+from smartcity_pkg.catalogue.policy import AllowedSecret, Policy
 from smartcity_pkg.core.errors import UsageError
 
+POLICY = """\
+schema_version: 1
+exemptions: [{app: lapor, rule: SC020, reason: Reads the sensors, until: "2027-01-01"}]
+"""
 ROOT = Path(__file__).parents[3]
 APPS = sorted((ROOT / "bundles").glob("[!_]*/compose.yaml"))
 PROFILES = sorted((ROOT / "examples/pemda").glob("*.yaml"))
@@ -25,6 +31,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "Pemda": Pemda,
     "Server": Server,
     "Plan": Plan,
+    "Policy": Policy,
+    "Exemption": Exemption,
+    "AllowedSecret": AllowedSecret,
 }
 
 
@@ -44,7 +53,8 @@ def test_the_pemda_schema_takes_the_examples(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("app", COMPOSE), ("app", PROVIDER), ("pemda", PROFILE), ("plan", PLAN)]
+    ("name", "text"),
+    [("app", COMPOSE), ("app", PROVIDER), ("pemda", PROFILE), ("plan", PLAN), ("policy", POLICY)],
 )
 def test_the_schemas_take_small_files(name: str, text: str) -> None:
     validator(name)(yamlfile.parse(text.encode(), "f").data)
@@ -55,6 +65,8 @@ def test_the_schemas_take_small_files(name: str, text: str) -> None:
     [
         ("app", COMPOSE, "schema_version: 1", "schema_version: 2"),
         ("app", COMPOSE, "benefit: 50", "benefit: 500"),
+        ("policy", POLICY, "SC020", "SC031"),
+        ("policy", POLICY, "until:", "til:"),
         ("app", COMPOSE, "group: layanan-publik", "group: publik"),
         ("app", COMPOSE, "  owner: Contoh\n", ""),
         ("app", COMPOSE, "path: /lapor/", "path: lapor"),

@@ -25,6 +25,7 @@ from smartcity_pkg.catalogue import compose, scalars, yamlfile
 from smartcity_pkg.catalogue.catalogue import Catalogue, load_catalogue, make_catalogue
 from smartcity_pkg.catalogue.pemda import Pemda
 from smartcity_pkg.catalogue.plan import Plan, load_plan
+from smartcity_pkg.catalogue.policy import load_policy
 from smartcity_pkg.catalogue.profile import load_pemda
 from smartcity_pkg.catalogue.release import Release, pinned
 from smartcity_pkg.core.errors import InputError
@@ -121,7 +122,8 @@ def test_a_table_explains_every_field_in_a_sentence(name: str) -> None:
 
 def test_every_model_of_a_file_has_its_table() -> None:
     top = ["catalogue.app.AppSpec", "catalogue.pemda.Pemda", "catalogue.plan.Plan"]
-    top += ["catalogue.release.Release", "bundle.contents.Offer", "install.journal.Entry"]
+    top += ["catalogue.policy.Policy", "catalogue.release.Release", "bundle.contents.Offer"]
+    top += ["install.journal.Entry"]
     top += ["bundle.ringfile.RingFile", "bundle.grant.Grant", "install.watermark.Watermark"]
     top += ["bundle.countersign.SigningRequest", "bundle.countersign.DetachedSignature"]
     top += ["bundle.receipt.Receipts"]
@@ -245,6 +247,11 @@ def test_the_release_is_valid_and_its_parts_fit(catalogue: Catalogue, tmp_path: 
     assert app == rendered.model_copy(update={"config_digest": app.config_digest})
 
 
+def test_the_policy_is_valid(tmp_path: Path) -> None:
+    policy, _document = load_policy(written(tmp_path, example("policy")))
+    assert (len(policy.exemptions), len(policy.secrets)) == (1, 1)
+
+
 def test_the_offer_is_valid() -> None:
     offer = Offer.model_validate_json(example("offer"))
     payload = json.loads(offer.signatures[0].payload)
@@ -286,7 +293,7 @@ def journal(folder: Path, text: str) -> tuple[Any, ...]:
 def test_every_example_of_the_page_is_tried() -> None:
     names = set(re.findall(r"<!-- example: (.+) -->", PAGE))
     tried = {"app", "template app.json.j2", "profile", "plan", "env", "release", "offer", "journal"}
-    tried |= {"ring", "grant", "receipt", "watermark"}
+    tried |= {"ring", "grant", "receipt", "watermark", "policy"}
     assert names == tried
     assert PAGE.count("```") == 2 * len(names)
 
@@ -306,6 +313,7 @@ READERS: dict[str, Callable[[Path, str], object]] = {
     "app": load_app,
     "profile": lambda folder, text: load_pemda(written(folder, text)),
     "plan": lambda folder, text: load_plan(written(folder, text)),
+    "policy": lambda folder, text: load_policy(written(folder, text)),
 }
 
 

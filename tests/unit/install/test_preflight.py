@@ -43,7 +43,8 @@ def release(world: World, **changes: Any) -> Release:
 
 
 def question(world: World, **changes: Any) -> Question:
-    made = Question(server=SERVER, release=release(world), facts=FACTS, clock_s=1010)
+    files = world.files(Draft())
+    made = Question(server=SERVER, release=release(world), facts=FACTS, clock_s=1010, files=files)
     return dataclasses.replace(made, **changes)
 
 

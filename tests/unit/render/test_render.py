@@ -86,6 +86,10 @@ def test_the_second_file_of_an_app_has_exactly_this_shape(rendered: Rendered) ->
                     "smartcity-postgres": {},
                 },
                 "configs": [{"source": config, "target": "/etc/smartcity/app.json"}],
+                "security_opt": ["no-new-privileges:true"],
+                "init": True,
+                "ulimits": {"nofile": {"soft": 8192, "hard": 8192}},
+                "deploy": {"resources": {"limits": {"pids": 1024}}},
             }
         },
         "networks": {
