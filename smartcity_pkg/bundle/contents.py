@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from smartcity_pkg.catalogue.app import Model
@@ -51,7 +51,8 @@ class BundleContents:
     """A bundle whose structure is sound.
 
     `root_digest` is what is signed. `layers` maps a diffID to its packed form; `small_blobs` are
-    all other blobs that a server needs (image configs, release, rendered files).
+    all other blobs that a server needs (image configs, release, rendered files). `sboms` are the
+    documents of the images by reference: no server needs them, so they do not travel to one.
     """
 
     root_digest: str
@@ -59,6 +60,7 @@ class BundleContents:
     layers: dict[str, PackedLayer]
     small_blobs: tuple[Blob, ...]
     signatures: tuple[Signature, ...]
+    sboms: dict[str, Blob] = field(default_factory=dict)
 
 
 class OfferedSignature(Model):

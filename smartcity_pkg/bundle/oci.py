@@ -25,6 +25,8 @@ SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 
 REF_NAME = "org.opencontainers.image.ref.name"
 SOURCE = "io.smartcity.image.source"
+IMAGE = "io.smartcity.image.reference"
+TITLE = "org.opencontainers.image.title"
 FORMAT = "io.smartcity.bundle.format"
 KEY_ID = "io.smartcity.key.id"
 COSIGN_SIGNATURE = "dev.cosignproject.cosign/signature"

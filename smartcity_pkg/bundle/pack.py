@@ -18,9 +18,11 @@ from smartcity_pkg.bundle import oci, ustar
 from smartcity_pkg.bundle.cache import LayerCache
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer, Signature
 from smartcity_pkg.bundle.keys import SigningKey
+from smartcity_pkg.bundle.sbom import cyclonedx
+from smartcity_pkg.bundle.sbom.documents import image_documents
 from smartcity_pkg.bundle.sign import sign_root, signature_blobs
 from smartcity_pkg.bundle.sources import ImageSource, SourceImage
-from smartcity_pkg.bundle.structure import FORMAT_VERSION, contents_of
+from smartcity_pkg.bundle.structure import FORMAT_VERSION, contents_of, sbom_title
 from smartcity_pkg.bundle.write import check_output, write_bundle
 from smartcity_pkg.catalogue import release as releases
 from smartcity_pkg.catalogue.plan import Plan
@@ -89,29 +91,40 @@ def pack(request: PackRequest, progress: Progress = no_progress) -> Packed:
     """
     if isinstance(request.output, Path):
         check_output(request.output)
-    layers, configs, reused = _collect(request, progress)
+    collected = _collect(request, progress)
+    layers = collected.layers
     files_tar = ustar.pack(request.files)
-    release = _release(request, {d: found for d, (found, _path) in layers.items()}, files_tar)
+    release = _release(request, collected, files_tar)
     path = request.output if isinstance(request.output, Path) else request.output(release)
     check_output(path)
-    blobs, root = _documents(release, layers, configs, files_tar)
+    blobs, root = _documents(release, collected, files_tar)
     signatures = (sign_root(digest.of_bytes(root), request.signing_key),)
     # What is written is read by the same code that refuses what others wrote.
     contents = contents_of(digest.of_bytes(root), blobs.__getitem__, signatures)
     progress(Step(_("Writing the bundle {path}").format(path=path)))
     files = _layout(blobs, layers, root, signatures)
     size_bytes = write_bundle(path, files, progress)
-    return Packed(path, contents, size_bytes, reused)
+    return Packed(path, contents, size_bytes, collected.reused)
 
 
 _Layers = dict[str, tuple[PackedLayer, Path]]
 
 
-def _collect(request: PackRequest, progress: Progress) -> tuple[_Layers, dict[str, bytes], int]:
-    """Every layer and config of the request's images, from the cache, else from the source.
+@dataclass(frozen=True)
+class _Collected:
+    """What images are made of: layers by diffID, configs by digest, documents by reference.
 
-    The third value counts the layers that were in the cache already.
+    `reused` counts the layers that were in the cache already.
     """
+
+    layers: _Layers
+    configs: dict[str, bytes]
+    sboms: dict[str, bytes]
+    reused: int
+
+
+def _collect(request: PackRequest, progress: Progress) -> _Collected:
+    """Everything of the request's images, from the cache, else from the source."""
     images = [request.images[reference] for reference in sorted(request.images)]
     diff_ids = sorted({d for image in images for d in image.diff_ids})
     with _using(request.cache):
@@ -137,7 +150,9 @@ def _collect(request: PackRequest, progress: Progress) -> tuple[_Layers, dict[st
             if config is None:
                 raise _lost(image.config_digest)
             configs[image.config_digest] = config
-    return layers, configs, reused
+        paths = {diff_id: path for diff_id, (_found, path) in layers.items()}
+        sboms = image_documents(images, cache, paths, progress)
+    return _Collected(layers, configs, sboms, reused)
 
 
 @contextmanager
@@ -166,15 +181,17 @@ def _lost(blob_digest: str) -> SmartCityError:
     )
 
 
-def _release(request: PackRequest, layers: Mapping[str, PackedLayer], files_tar: bytes) -> Release:
+def _release(request: PackRequest, collected: _Collected, files_tar: bytes) -> Release:
+    sizes = {d: found.size_bytes for d, (found, _path) in collected.layers.items()}
     images = tuple(
         ReleaseImage(
             reference=pinned(source, image.config_digest),
             source=source,
             config_digest=image.config_digest,
-            layers=tuple(Layer(diff_id=d, size_bytes=layers[d].size_bytes) for d in image.diff_ids),
+            layers=tuple(Layer(diff_id=d, size_bytes=sizes[d]) for d in image.diff_ids),
             architecture=image.architecture,
             os=image.os,
+            sbom_digest=digest.of_bytes(collected.sboms[source]),
         )
         for source, image in request.images.items()
     )
@@ -199,7 +216,7 @@ def _release(request: PackRequest, layers: Mapping[str, PackedLayer], files_tar:
 
 
 def _documents(
-    release: Release, layers: _Layers, configs: Mapping[str, bytes], files_tar: bytes
+    release: Release, collected: _Collected, files_tar: bytes
 ) -> tuple[dict[str, bytes], bytes]:
     """The blobs that are held in memory, by digest, and among them the root index."""
     blobs: dict[str, bytes] = {}
@@ -211,17 +228,25 @@ def _documents(
 
     entries: list[dict[str, Any]] = []
     for image in release.images:
-        packed = [layers[d][0].blob for d in image.diff_ids]
+        packed = [collected.layers[d][0].blob for d in image.diff_ids]
         manifest = oci.manifest_json(
-            entry(configs[image.config_digest], oci.CONFIG),
+            entry(collected.configs[image.config_digest], oci.CONFIG),
             [oci.described(b.digest, b.size_bytes, b.media_type) for b in packed],
         )
         platform = {"architecture": image.architecture, "os": image.os}
         names = {oci.REF_NAME: image.reference, oci.SOURCE: image.source}
         entries.append(entry(manifest, oci.MANIFEST, platform=platform, annotations=names))
+    sboms = [
+        entry(
+            collected.sboms[image.source],
+            cyclonedx.MEDIA_TYPE,
+            annotations={oci.IMAGE: image.reference, oci.TITLE: sbom_title(image.reference)},
+        )
+        for image in release.images
+    ]
     manifest = oci.manifest_json(
         entry(release.to_json(), releases.MEDIA_TYPE),
-        [entry(files_tar, releases.FILES_MEDIA_TYPE)],
+        [entry(files_tar, releases.FILES_MEDIA_TYPE), *sboms],
         artifactType=releases.MEDIA_TYPE,
     )
     entries.append(entry(manifest, oci.MANIFEST, artifactType=releases.MEDIA_TYPE))

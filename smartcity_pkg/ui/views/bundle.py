@@ -114,7 +114,7 @@ def bundle_contents(summary: BundleSummary, path: Path) -> Result:
 def verified(contents: BundleContents, path: Path) -> Result:
     """The outcome of `verify`: it would have been refused otherwise."""
     keys = [s.key_id for s in contents.signatures]
-    blobs = len(contents.layers) + len(contents.small_blobs)
+    blobs = len(contents.layers) + len(contents.small_blobs) + len(contents.sboms)
     sentence = _("{path}: signed by a trusted key, all {count} blobs are what was signed").format(
         path=path, count=blobs
     )
