@@ -72,7 +72,8 @@ class LayerCache:
     ) -> PackedLayer | None:
         """Compress a raw layer's bytes while they come; keep it if `wanted(diffID)`, else None.
 
-        What it says about packages is read and kept on the way. `read` is called with the size of each chunk. Memory does not grow with the layer.
+        What it says about packages is read and kept on the way. `read` is called with the size of
+        each chunk. Memory does not grow with the layer.
         """
         raw, packed, raw_size, packed_size = hashlib.sha256(), hashlib.sha256(), 0, 0
         encoder = compression.compressor()

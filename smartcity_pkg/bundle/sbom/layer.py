@@ -48,12 +48,8 @@ READERS = (
         False,
         system.dpkg_status,
     ),
-    Reader(
-        re.compile(r"(?:usr/)?lib/apk/db/installed"), 16 << 20, False, system.apk_installed
-    ),
-    Reader(
-        re.compile(r"usr/share/doc/[^/]+/copyright"), 256 << 10, True, system.copyright_file
-    ),
+    Reader(re.compile(r"(?:usr/)?lib/apk/db/installed"), 16 << 20, False, system.apk_installed),
+    Reader(re.compile(r"usr/share/doc/[^/]+/copyright"), 256 << 10, True, system.copyright_file),
     Reader(re.compile(r"(?:etc|usr/lib)/os-release"), 64 << 10, True, system.os_release),
     Reader(
         re.compile(

@@ -177,9 +177,8 @@ class TarScan:
             self._visitor.content(entry, data)
         elif special == b"x":
             self._long |= _pax_records(data)
-        elif special:
-            if special != b"g":
-                self._long["path" if special == b"L" else "linkpath"] = data.rstrip(b"\0")
+        elif special in (b"L", b"K"):
+            self._long["path" if special == b"L" else "linkpath"] = data.rstrip(b"\0")
 
 
 def normal_path(name: bytes | str) -> str | None:

@@ -13,7 +13,6 @@ from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
 
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.contents import BundleContents
-    from smartcity_pkg.bundle.inspect import BundleSummary
     from smartcity_pkg.bundle.keys import SigningKey
     from smartcity_pkg.bundle.pack import Packed
 
@@ -55,60 +54,6 @@ def packed(result: Packed) -> Result:
     }
     following = Line(_("Next: smartcity ship {region}").format(region=release.region), "good")
     return Result("packed", data, (Facts(_("Packed and signed"), facts), following))
-
-
-def bundle_contents(summary: BundleSummary, path: Path) -> Result:
-    """The outcome of `inspect`."""
-    release = summary.release
-    facts = [
-        (_("bundle"), str(path)),
-        (_("release"), _("{name} for {pemda}").format(name=release.name, pemda=release.plan.pemda)),
-        (_("root"), summary.root_digest),
-        (_("size"), bytes_text(summary.bundle_bytes)),
-        (_("layers opened"), bytes_text(summary.layers_bytes)),
-        (_("saved by sharing"), bytes_text(summary.shared_bytes)),
-        (_("signed by (not checked)"), ", ".join(k[:19] for k in summary.signed_by) or "-"),
-    ]
-    apps = [(a.app, a.version, a.server, ", ".join(a.services)) for a in release.apps]
-    images = [
-        (i.reference, str(len(i.layers)), bytes_text(i.packed_bytes), bytes_text(i.size_bytes))
-        for i in summary.images
-    ]
-    layers = {layer.diff_id: layer for i in summary.images for layer in i.layers}
-    ordered = sorted(layers.values(), key=lambda x: -x.packed_bytes)
-    rows = [
-        (x.diff_id[7:19], bytes_text(x.packed_bytes), bytes_text(x.size_bytes), str(x.used_by))
-        for x in ordered
-    ]
-    numbers = frozenset({1, 2, 3})
-    return Result(
-        "bundle",
-        {
-            "bundle": str(path),
-            "root_digest": summary.root_digest,
-            "size_bytes": summary.bundle_bytes,
-            "shared_bytes": summary.shared_bytes,
-            "signed_by": list(summary.signed_by),
-            "layers": [
-                {
-                    "diff_id": x.diff_id,
-                    "size_bytes": x.size_bytes,
-                    "packed_bytes": x.packed_bytes,
-                    "used_by": x.used_by,
-                }
-                for x in ordered
-            ],
-            "release": release.model_dump(mode="json"),
-        },
-        (
-            Facts("", facts),
-            Table(_("Apps"), (_("app"), _("version"), _("server"), _("services")), apps),
-            Table(
-                _("Images"), (_("image"), _("layers"), _("packed"), _("opened")), images, numbers
-            ),
-            Table(_("Layers"), (_("diffID"), _("packed"), _("opened"), _("images")), rows, numbers),
-        ),
-    )
 
 
 def verified(contents: BundleContents, path: Path) -> Result:
