@@ -18,11 +18,13 @@ from smartcity_pkg.bundle.contents import BundleContents
 from smartcity_pkg.bundle.inspect import repository
 from smartcity_pkg.bundle.layout import open_bundle
 from smartcity_pkg.bundle.sbom.cyclonedx import Sbom
+from smartcity_pkg.bundle.sbom.versions import is_later
 from smartcity_pkg.bundle.structure import files_of
 from smartcity_pkg.bundle.verify import sbom_of, sound_contents
 from smartcity_pkg.catalogue.release import Release, ReleaseImage
 
 Change = Literal["added", "removed", "changed"]
+PackageFate = Literal["added", "removed", "upgraded", "downgraded", "changed"]
 # A rendered file's name on a server begins with a hash of its content.
 _HASHED = re.compile(r"/files/[0-9a-f]{16}-")
 _MOST_DIFF_BYTES = 1 << 20
@@ -64,11 +66,14 @@ class PackageChange:
     after: tuple[str, ...]
 
     @property
-    def change(self) -> Change:
-        """What happens to it."""
-        if self.before and self.after:
+    def change(self) -> PackageFate:
+        """What happens to it; "changed" where no rule says which version is the later."""
+        if not self.before or not self.after:
+            return "added" if self.after else "removed"
+        if len(self.before) > 1 or len(self.after) > 1:
             return "changed"
-        return "added" if self.after else "removed"
+        later = is_later(self.kind, self.after[0], self.before[0])
+        return "changed" if later is None else "upgraded" if later else "downgraded"
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,14 @@ def _release_text(release: Release) -> str:
 
 
 def _change_text(change: str) -> str:
-    return {"added": _("added"), "removed": _("removed"), "changed": _("changed")}[change]
+    words = {
+        "added": _("added"),
+        "removed": _("removed"),
+        "changed": _("changed"),
+        "upgraded": _("upgraded"),
+        "downgraded": _("downgraded"),
+    }
+    return words[change]
 
 
 def _changed_apps(found: BundleDifference) -> Table:

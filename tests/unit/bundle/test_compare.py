@@ -162,13 +162,15 @@ def test_packages_are_added_removed_and_changed_image_by_image(bundle: Maker) ->
     laksa = [(p.kind, p.name, p.change, p.before, p.after) for p in _packages(found, "city/laksa")]
     assert laksa == [
         ("deb", "curl", "removed", ("8.0",), ()),
-        ("deb", "libc6", "changed", ("2.41",), ("2.42",)),
+        ("deb", "libc6", "upgraded", ("2.41",), ("2.42",)),
         ("deb", "zlib1g", "added", (), ("1.3",)),
         ("pypi", "flask", "removed", ("3.0",), ()),
     ]
     [ms] = _packages(found, "city/gateway")  # of two versions the other one stays
     assert (ms.name, ms.before, ms.after) == ("ms", ("2.0.0",), ("2.2.0",))
     assert {p.change for p in _packages(found, "city/more")} == {"added"}
+    back = {p.name: p.change for p in _packages(compare(after, before), "city/laksa")}
+    assert back["libc6"] == "downgraded"
     [more] = [i for i in found.images if i.image == "city/more"]
     assert more.before == ""
     [gone] = [i for i in compare(after, before).images if i.image == "city/more"]
