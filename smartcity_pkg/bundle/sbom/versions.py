@@ -39,7 +39,7 @@ def _deb(version: str) -> Any:
 
 
 class _DebText:
-    """Text and numbers in turn; `~` comes before the end, that before letters, they before signs."""
+    """Text and numbers in turn: `~` before the end, that before letters, those before signs."""
 
     def __init__(self, text: str) -> None:
         parts = re.split(r"(\d+)", text)

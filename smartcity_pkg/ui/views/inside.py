@@ -231,7 +231,8 @@ def _changed_image(image: ImageChange) -> list[Part]:
         image=image.image, before=before.rpartition(":")[2], after=after.rpartition(":")[2]
     )
     if not image.packages:
-        return [Line(f"{title}: {_('the same packages')}")]
+        same = _("the same packages")  # babel does not look into f-strings
+        return [Line(f"{title}: {same}")]
     columns = (_("package"), _("kind"), _("change"), _("before"), _("after"))
     rows = [
         (
