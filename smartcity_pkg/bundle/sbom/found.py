@@ -21,6 +21,7 @@ READER_VERSION = 1
 
 PackageKind = Literal["deb", "apk", "pypi", "npm"]
 MAX_TEXT = 256
+MOST_PACKAGES = 50_000  # of one layer; no real one is near it
 
 
 class Package(Model):

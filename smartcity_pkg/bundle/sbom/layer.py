@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from smartcity_pkg.bundle.sbom import languages, system
-from smartcity_pkg.bundle.sbom.found import Found, LayerPackages, PathSet, path_hash
+from smartcity_pkg.bundle.sbom.found import MOST_PACKAGES, Found, LayerPackages, PathSet, path_hash
 from smartcity_pkg.bundle.sbom.tarscan import (
     DamagedTarError,
     Entry,
@@ -25,8 +25,9 @@ _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 # image-spec 1.1, layer.md, "Whiteouts"; other names of aufs say nothing about files.
 _AUFS = ".wh..wh."
-_MOST_PACKAGES = 50_000
-_MOST_TEXT = 16 << 20
+_MOST_TEXT = 32 << 20
+_TEXT_OF_ENTRY = 256  # what Python itself needs for one, about
+_MOST_FOLDERS = 200  # above a package's file; nested node_modules are far from it
 _MOST_PATHS = 4 << 20
 _MOST_UNREAD = 20
 
@@ -163,6 +164,9 @@ class _Visitor:
         if entry.kind is not EntryKind.FOLDER or self._reader is not None:
             self._hide(self._hides, path)
             self._forget(path)
+        if self._reader is not None and path.count("/") > _MOST_FOLDERS:
+            self._unread.add("path")
+            return 0
         if entry.kind is EntryKind.FILE and self._reader is not None:
             return self._wanted(entry)
         if entry.kind is EntryKind.HARD_LINK and self._reader is not None:
@@ -217,24 +221,29 @@ class _Visitor:
             self._unread.add("path")
         elif target in self._found:
             self._keep(path, self._found[target])
-        else:
+        elif self._keep(path, Found(same_as=target)):
             self.linked[target] = reader
-            self._keep(path, Found(same_as=target))
 
-    def _keep(self, path: str, found: Found) -> None:
-        size = len(path) + sum(
-            len(p.name) + len(p.version) + len(p.source) + sum(map(len, p.licences))
-            for p in found.packages
+    def _keep(self, path: str, found: Found) -> bool:
+        """Remember what a file says, unless this layer says too much already."""
+        size = (
+            _TEXT_OF_ENTRY * (1 + len(found.packages))
+            + len(path)
+            + sum(
+                len(p.name) + len(p.version) + len(p.source) + sum(map(len, p.licences))
+                for p in found.packages
+            )
         )
         self._packages += len(found.packages)
         self._text += size + sum(map(len, found.licences)) + len(found.doc_of) + len(found.same_as)
-        if self._packages > _MOST_PACKAGES or self._text > _MOST_TEXT:
+        if self._packages > MOST_PACKAGES or self._text > _MOST_TEXT:
             self._unread.add("too many packages")
-            return
+            return False
         self._found[path] = found
-        while path:
-            path = path.rpartition("/")[0]
+        while path and (path := path.rpartition("/")[0]) not in self._folders:
             self._folders.add(path)
+            self._text += _TEXT_OF_ENTRY + len(path)
+        return True
 
     def _forget(self, path: str) -> None:
         """What this tar had at `path` before, and below, is replaced."""

@@ -6,13 +6,15 @@ format as `apk-tools` writes it (apk-package(5), "installed"), os-release(5).
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from collections.abc import Iterator
 
-from smartcity_pkg.bundle.sbom.found import Found, Package, clean
+from smartcity_pkg.bundle.sbom.found import MOST_PACKAGES, Found, Package, clean
 
 _MOST_LICENCES = 40
+_MOST_LINE_BYTES = 8192
 # dpkg(1), "Package states": in these, files of the package are on the disk.
 _PRESENT = frozenset(
     {"installed", "half-installed", "unpacked", "half-configured"}
@@ -27,7 +29,7 @@ _LICENCE = re.compile(r"^License:[ \t]*(\S[^\n]*)$", re.IGNORECASE | re.MULTILIN
 def dpkg_status(data: bytes) -> Found:
     """`var/lib/dpkg/status`, or one file of `status.d` (as distroless images have)."""
     packages = []
-    for stanza in _stanzas(data.decode("utf-8", "replace")):
+    for stanza in _stanzas(data):
         status = stanza.get("status", "install ok installed").split()
         if {"package", "version"} <= stanza.keys() and status and status[-1] in _PRESENT:
             packages.append(
@@ -39,6 +41,8 @@ def dpkg_status(data: bytes) -> Found:
                     source=clean(stanza.get("source", "")),
                 )
             )
+            if len(packages) > MOST_PACKAGES:
+                break  # the layer says that it has too many
     return Found(packages=tuple(packages))
 
 
@@ -46,7 +50,7 @@ def apk_installed(data: bytes) -> Found:
     """`lib/apk/db/installed`: one letter, a colon and a value a line; a blank line between."""
     packages = []
     fields: dict[str, str] = {}
-    for line in (*data.decode("utf-8", "replace").split("\n"), ""):
+    for line in _lines(data):
         if line:
             if line[1:2] == ":" and line[0] in "PVALo":
                 fields.setdefault(line[0], clean(line[2:]))
@@ -63,6 +67,8 @@ def apk_installed(data: bytes) -> Found:
                     source=origin if origin != fields["P"] else "",
                 )
             )
+            if len(packages) > MOST_PACKAGES:
+                break
         fields = {}
     return Found(packages=tuple(packages))
 
@@ -90,10 +96,17 @@ def os_release(data: bytes) -> Found:
     return Found(system=system)
 
 
-def _stanzas(text: str) -> Iterator[dict[str, str]]:
+def _lines(data: bytes) -> Iterator[str]:
+    """The lines, one at a time, and an empty one at the end: a list of 16 million is too many."""
+    for line in io.BytesIO(data):
+        yield line[:_MOST_LINE_BYTES].decode("utf-8", "replace").rstrip("\r\n")
+    yield ""
+
+
+def _stanzas(data: bytes) -> Iterator[dict[str, str]]:
     """Stanzas of a control file: the fields that are asked for, by name in small letters."""
     stanza: dict[str, str] = {}
-    for line in (*text.split("\n"), ""):
+    for line in _lines(data):
         if not line.strip():
             if stanza:
                 yield stanza

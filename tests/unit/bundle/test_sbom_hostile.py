@@ -159,11 +159,29 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, found.unread)
 """
 
 
-def _many(entry: Callable[[int], tuple[str, bytes]], count: int) -> Callable[[], object]:
+def _plain(name: bytes, data: bytes) -> bytes:
+    return header(name, b"0", b"%011o\0" % len(data)) + padded(data)
+
+
+def _gnu(name: bytes, data: bytes) -> bytes:
+    return header(b"L", b"L", b"%011o\0" % len(name)) + padded(name) + _plain(b"-", data)
+
+
+def _linked(name: bytes, _data: bytes) -> bytes:
+    target = b"a/long/folder/" + name + b".target"
+    long_link = header(b"K", b"K", b"%011o\0" % len(target)) + padded(target)
+    return long_link + header(name, b"1")
+
+
+def _many(
+    entry: Callable[[int], tuple[str, bytes]],
+    count: int,
+    write: Callable[[bytes, bytes], bytes] = _plain,
+) -> Callable[[], object]:
     def chunks() -> object:
         for number in range(count):
             name, data = entry(number)
-            yield header(name.encode(), b"0", b"%011o\0" % len(data)) + padded(data)
+            yield write(name.encode(), data)
 
     return chunks
 
@@ -177,7 +195,7 @@ def _huge_status() -> object:
 
 
 BOMBS: dict[str, Callable[[], object]] = {
-    "a million files": _many(lambda n: (f"f/{n}", b""), 1_000_000),
+    "half a million files": _many(lambda n: (f"f/{n}", b""), 500_000),
     "a hundred thousand packages": _many(
         lambda n: (f"n/node_modules/{n}/package.json", package_json(f"{n}", "1", license="L" * 256)),  # noqa: E501
         100_000,
@@ -187,6 +205,21 @@ BOMBS: dict[str, Callable[[], object]] = {
     "16 MiB of one line": lambda: [
         header(STATUS.encode(), b"0", b"%011o\0" % (16 << 20)), b"Package:" * (2 << 20)
     ],
+    "smallest stanzas": lambda: [
+        header(STATUS.encode(), b"0", b"%011o\0" % (16 << 20)),
+        b"".join(b"Package:%d\nVersion:1\n\n" % n for n in range(700_000))[: 16 << 20],
+    ],
+    "only line ends": lambda: [
+        header(STATUS.encode(), b"0", b"%011o\0" % (16 << 20)), b"\n" * (16 << 20)
+    ],
+    "deepest paths": _many(
+        lambda n: (f"{'d/' * 20}{n}/{'e/' * 1900}x-{n}.egg-info", metadata("x", str(n))), 3000, _gnu
+    ),
+    "paths of 190 folders": _many(
+        lambda n: (f"{n}/{'e/' * 190}x-{n}.egg-info", metadata("x", str(n))), 20_000, _gnu
+    ),
+    "packages that say nothing": _many(lambda n: (f"{n}.egg-info", b""), 200_000),
+    "hard links to nothing": _many(lambda n: (f"{n}.egg-info", b""), 150_000, _linked),
     "zeros without end": lambda: (bytes(1 << 20) for _ in range(2000)),
 }  # fmt: skip
 
