@@ -196,9 +196,9 @@ def _huge_status() -> object:
 
 BOMBS: dict[str, Callable[[], object]] = {
     "half a million files": _many(lambda n: (f"f/{n}", b""), 500_000),
-    "a hundred thousand packages": _many(
+    "sixty thousand packages": _many(
         lambda n: (f"n/node_modules/{n}/package.json", package_json(f"{n}", "1", license="L" * 256)),  # noqa: E501
-        100_000,
+        60_000,
     ),
     "deep paths": _many(lambda n: (f"{'d/' * 20}{n}/x-{n}.egg-info", metadata("x", str(n))), 60_000),  # noqa: E501
     "one large database": _huge_status,
