@@ -1,5 +1,7 @@
 """Layers that were compressed before, and image configs, on this machine, by digest.
 
+Beside a layer lies what it says about packages, so that it is read no second time.
+
 A layer is one file whose name says everything about it (`<diffID>-<digest>-<raw size>`), so it
 appears by one rename and there is no index to go stale. The compressor's version and settings name
 the folder: another compressor never mixes its bytes into a bundle. Where layers come from is for
@@ -14,16 +16,20 @@ import os
 import re
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from smartcity_pkg.bundle import compression
 from smartcity_pkg.bundle.contents import Blob, PackedLayer
 from smartcity_pkg.bundle.oci import LAYER_ZSTD
+from smartcity_pkg.bundle.sbom.found import READER_VERSION, LayerPackages
+from smartcity_pkg.bundle.sbom.layer import LayerScan
 from smartcity_pkg.core import atomic, digest
 
 _NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})-([0-9]{1,15})")
 _STALE_S = 24 * 3600
+_CHECKSUM_BYTES = 32
 
 
 class LayerCache:
@@ -33,7 +39,8 @@ class LayerCache:
         self._layers = root / compression.ENCODER
         self._configs = root / "configs"
         self._images = root / "images"
-        for folder in (self._layers, self._configs, self._images):
+        self._packages = root / f"packages-{READER_VERSION}"
+        for folder in (self._layers, self._configs, self._images, self._packages):
             folder.mkdir(parents=True, exist_ok=True)
         self._known: dict[str, tuple[PackedLayer, Path]] = {}
         self._scan()
@@ -65,10 +72,12 @@ class LayerCache:
     ) -> PackedLayer | None:
         """Compress a raw layer's bytes while they come; keep it if `wanted(diffID)`, else None.
 
-        `read` is called with the size of each chunk. Memory does not grow with the layer.
+        What it says about packages is read and kept on the way. `read` is called with the size of
+        each chunk. Memory does not grow with the layer.
         """
         raw, packed, raw_size, packed_size = hashlib.sha256(), hashlib.sha256(), 0, 0
         encoder = compression.compressor()
+        scan = LayerScan()
         with self.scratch() as path, path.open("wb") as out:
 
             def put(data: bytes) -> int:
@@ -80,6 +89,7 @@ class LayerCache:
                 raw.update(chunk)
                 raw_size += len(chunk)
                 packed_size += put(encoder.compress(chunk))
+                scan.feed(chunk)
                 read(len(chunk))
             packed_size += put(encoder.flush())
             diff_id = f"sha256:{raw.hexdigest()}"
@@ -92,7 +102,24 @@ class LayerCache:
             name = f"{raw.hexdigest()}-{packed.hexdigest()}-{raw_size}"
             path.rename(self._layers / name)
         self._known[diff_id] = (layer, self._layers / name)
+        if not scan.linked:  # else another pass is needed, when somebody asks
+            self.add_packages(diff_id, scan.finish())
         return layer
+
+    def packages(self, diff_id: str) -> LayerPackages | None:
+        """What the layer says about packages, as it was read before, or None."""
+        with contextlib.suppress(FileNotFoundError, zlib.error):
+            data = (self._packages / digest.hex_of(diff_id)).read_bytes()
+            checksum, text = data[:_CHECKSUM_BYTES], zlib.decompress(data[_CHECKSUM_BYTES:])
+            if hashlib.sha256(text).digest() == checksum:
+                return LayerPackages.from_json(text)
+        return None
+
+    def add_packages(self, diff_id: str, packages: LayerPackages) -> None:
+        """Keep what a layer says about packages, with a checksum."""
+        text = packages.to_json()
+        data = hashlib.sha256(text).digest() + zlib.compress(text)
+        atomic.write(self._packages / digest.hex_of(diff_id), data)
 
     def config(self, config_digest: str) -> bytes | None:
         """An image config seen before, checked against its digest, or None."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from smartcity_pkg.bundle.dsse import Envelope
@@ -52,9 +52,10 @@ class BundleContents:
     """A bundle whose structure is sound.
 
     `root_digest` is what is signed. `layers` maps a diffID to its packed form; `small_blobs` are
-    all other blobs that a server needs (image configs, release, rendered files, grant). `grant` is
-    its envelope's bytes, empty where the release has none; `attestation` is the signed provenance,
-    which lies beside the root. Neither is proven here.
+    all other blobs that a server needs (image configs, release, rendered files, grant). `sboms` are
+    the documents of the images by reference: no server needs them, so they do not travel to one.
+    `grant` is its envelope's bytes, empty where the release has none; `attestation` is the signed
+    provenance, which lies beside the root. Neither is proven here.
     """
 
     root_digest: str
@@ -64,6 +65,7 @@ class BundleContents:
     signatures: tuple[Signature, ...]
     grant: bytes = b""
     attestation: Envelope | None = None
+    sboms: dict[str, Blob] = field(default_factory=dict)
 
 
 class OfferedSignature(Model):

@@ -1,20 +1,26 @@
-"""What is in a bundle, for people to look at: sizes by image and layer, sharing, signatures.
+"""What is in a bundle, for people to look at: sizes, sharing, packages and licences, signatures.
 
-The structure is checked, the layers' bytes are not: `verify` does that. Drawing is for `ui`.
+The structure is checked, the layers' bytes are not: `verify` does that. Drawing is for `ui`,
+comparing two bundles for `compare`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from smartcity_pkg.bundle import grant, provenance
 from smartcity_pkg.bundle.contents import BundleContents
-from smartcity_pkg.bundle.layout import open_bundle
+from smartcity_pkg.bundle.layout import Bundle, open_bundle
+from smartcity_pkg.bundle.sbom.cyclonedx import Sbom
+from smartcity_pkg.bundle.sbom.found import Package
 from smartcity_pkg.bundle.trust import TrustedKeys, check_signatures
-from smartcity_pkg.bundle.verify import sound_contents
-from smartcity_pkg.catalogue.release import Release
+from smartcity_pkg.bundle.verify import sbom_of, sound_contents
+from smartcity_pkg.catalogue.release import Release, ReleaseImage
+from smartcity_pkg.core.errors import UsageError
+from smartcity_pkg.core.i18n import _
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class ImageSummary:
-    """One image and its layers; sizes count every layer, shared or not."""
+    """One image, its layers and its packages; sizes count every layer, shared or not."""
 
     reference: str
     source: str
@@ -38,6 +44,24 @@ class ImageSummary:
     layers: tuple[LayerSummary, ...]
     size_bytes: int
     packed_bytes: int
+    sbom: Sbom
+
+
+@dataclass(frozen=True)
+class AppSummary:
+    """One app. Layers that no other app of the bundle uses are its own, the others are shared.
+
+    Sizes in bytes, opened and (`packed`) as they rest in the bundle; each layer counts once.
+    """
+
+    app: str
+    version: str
+    servers: tuple[str, ...]
+    images: tuple[str, ...]
+    own_bytes: int
+    own_packed_bytes: int
+    shared_bytes: int
+    shared_packed_bytes: int
 
 
 @dataclass(frozen=True)
@@ -45,6 +69,7 @@ class BundleSummary:
     """A bundle at a glance. Sizes in bytes.
 
     `shared_bytes` is what the packed layers would take more if each image had its own copy.
+    `packages` are those of all images, each once; `licences` says how many of them name a licence.
     `signed_by` are the keys that signed by their own account; `trusted_by` those that were checked
     against the keys given, or None where none was given. `agreement` is the number in the grant,
     `commit` the catalogue's in the provenance; neither is checked against a key.
@@ -52,7 +77,10 @@ class BundleSummary:
 
     root_digest: str
     release: Release
+    apps: tuple[AppSummary, ...]
     images: tuple[ImageSummary, ...]
+    packages: tuple[Package, ...]
+    licences: dict[str, int]
     bundle_bytes: int
     layers_bytes: int
     packed_bytes: int
@@ -61,6 +89,16 @@ class BundleSummary:
     trusted_by: tuple[str, ...] | None
     agreement: str = ""
     commit: str = ""
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many packages of each kind."""
+        return dict(sorted(Counter(p.kind for p in self.packages).items()))
+
+    @property
+    def without_licence(self) -> int:
+        """How many packages name no licence that a program can read."""
+        return sum(not p.licences for p in self.packages)
 
 
 def inspect(path: Path, trusted: TrustedKeys | None = None) -> BundleSummary:
@@ -74,13 +112,18 @@ def inspect(path: Path, trusted: TrustedKeys | None = None) -> BundleSummary:
         root = bundle.root.digest
         checked = check_signatures(root, bundle.signatures, trusted) if trusted else None
         contents = sound_contents(bundle)
+        images = _images(bundle, contents)
         bundle_bytes = sum(bundle.blobs.values())
-    images = _images(contents)
     packed = sum(layer.blob.size_bytes for layer in contents.layers.values())
+    packages = _packages(image.sbom for image in images)
+    counted = Counter(licence for p in packages for licence in set(p.licences))
     return BundleSummary(
         root_digest=root,
         release=contents.release,
+        apps=_apps(contents),
         images=images,
+        packages=packages,
+        licences=dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))),
         bundle_bytes=bundle_bytes,
         layers_bytes=sum(layer.size_bytes for layer in contents.layers.values()),
         packed_bytes=packed,
@@ -108,7 +151,73 @@ def _commit(contents: BundleContents) -> str:
     return origin.checkout.commit
 
 
-def _images(contents: BundleContents) -> tuple[ImageSummary, ...]:
+def sbom_document(path: Path, name: str) -> tuple[ReleaseImage, bytes]:
+    """The image that `name` means in the bundle at `path`, and its CycloneDX document.
+
+    `name` is a reference, with or without its tag, or the last part of one. UsageError where it
+    means no image or several; else as `inspect`.
+    """
+    with open_bundle(path) as bundle:
+        contents = sound_contents(bundle)
+        image = _named(contents.release, name)
+        sbom_of(bundle, contents, image)
+        return image, bundle.read(contents.sboms[image.reference].digest)
+
+
+def repository(reference: str) -> str:
+    """A reference without its tag."""
+    return reference.rpartition(":")[0] if ":" in reference.rsplit("/", 1)[-1] else reference
+
+
+def _named(release: Release, name: str) -> ReleaseImage:
+    for names in (
+        lambda i: (i.reference, i.source),
+        lambda i: (repository(i.source),),
+        lambda i: (repository(i.source).rsplit("/", 1)[-1],),
+    ):
+        found = [i for i in release.images if name in names(i)]
+        if len(found) == 1:
+            return found[0]
+    raise UsageError(
+        _("“{name}” is not the name of one image of this bundle").format(name=name),
+        _("its images: {images}").format(images=", ".join(i.source for i in release.images) or "-"),
+    )
+
+
+def _packages(sboms: Iterable[Sbom]) -> tuple[Package, ...]:
+    """The packages of all images, each once."""
+    found = {(p.kind, p.name, p.version, p.arch): p for sbom in sboms for p in sbom.packages}
+    return tuple(found[key] for key in sorted(found))
+
+
+def _apps(contents: BundleContents) -> tuple[AppSummary, ...]:
+    release = contents.release
+    of_app: dict[str, set[str]] = {}
+    for app in release.apps:
+        layers = {d for name in app.images for d in release.image(name).diff_ids}
+        of_app.setdefault(app.app, set()).update(layers)
+    users = Counter(diff_id for layers in of_app.values() for diff_id in layers)
+    summaries = []
+    for name, layers in sorted(of_app.items()):
+        entries = [a for a in release.apps if a.app == name]
+        own = [contents.layers[d] for d in layers if users[d] == 1]
+        shared = [contents.layers[d] for d in layers if users[d] > 1]
+        summaries.append(
+            AppSummary(
+                app=name,
+                version=entries[0].version,
+                servers=tuple(a.server for a in entries),
+                images=tuple(sorted({i for a in entries for i in a.images})),
+                own_bytes=sum(x.size_bytes for x in own),
+                own_packed_bytes=sum(x.blob.size_bytes for x in own),
+                shared_bytes=sum(x.size_bytes for x in shared),
+                shared_packed_bytes=sum(x.blob.size_bytes for x in shared),
+            )
+        )
+    return tuple(summaries)
+
+
+def _images(bundle: Bundle, contents: BundleContents) -> tuple[ImageSummary, ...]:
     images = contents.release.images
     used = Counter(diff_id for image in images for diff_id in set(image.diff_ids))
     summaries: list[ImageSummary] = []
@@ -127,6 +236,7 @@ def _images(contents: BundleContents) -> tuple[ImageSummary, ...]:
                 layers=layers,
                 size_bytes=sum(layer.size_bytes for layer in layers),
                 packed_bytes=sum(layer.packed_bytes for layer in layers),
+                sbom=sbom_of(bundle, contents, image),
             )
         )
     return tuple(summaries)

@@ -28,6 +28,8 @@ DSSE = "application/vnd.dsse.envelope.v1+json"
 
 REF_NAME = "org.opencontainers.image.ref.name"
 SOURCE = "io.smartcity.image.source"
+IMAGE = "io.smartcity.image.reference"
+TITLE = "org.opencontainers.image.title"
 FORMAT = "io.smartcity.bundle.format"
 KEY_ID = "io.smartcity.key.id"
 COSIGN_SIGNATURE = "dev.cosignproject.cosign/signature"

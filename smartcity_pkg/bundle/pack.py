@@ -21,9 +21,11 @@ from smartcity_pkg.bundle.admission import exemptions_used, refuse_leaks
 from smartcity_pkg.bundle.cache import LayerCache
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
 from smartcity_pkg.bundle.keys import SigningKey
+from smartcity_pkg.bundle.sbom import cyclonedx
+from smartcity_pkg.bundle.sbom.documents import image_documents
 from smartcity_pkg.bundle.sign import outer_files, sign_root
 from smartcity_pkg.bundle.sources import ImageSource, SourceImage
-from smartcity_pkg.bundle.structure import FORMAT_VERSION, contents_of
+from smartcity_pkg.bundle.structure import FORMAT_VERSION, contents_of, sbom_title
 from smartcity_pkg.bundle.write import Content, check_output, write_bundle
 from smartcity_pkg.catalogue import release as releases
 from smartcity_pkg.catalogue.checkout import Checkout
@@ -102,15 +104,14 @@ def pack(request: PackRequest, progress: Progress = no_progress) -> Packed:
     if isinstance(request.output, Path):
         check_output(request.output)
     exemptions = exemptions_used(request.apps, request.files, request.policy)
-    layers, configs, reused = _collect(request, progress)
-    named = {name: configs[image.config_digest] for name, image in request.images.items()}
-    refuse_leaks(request.files, named, request.policy)
+    collected = _collect(request, progress)
+    configs = {n: collected.configs[i.config_digest] for n, i in request.images.items()}
+    refuse_leaks(request.files, configs, request.policy)
     files_tar = ustar.pack(request.files)
-    sizes = {d: found for d, (found, _path) in layers.items()}
-    release = _release(request, sizes, files_tar, exemptions)
+    release = _release(request, collected, files_tar, exemptions)
     path = request.output if isinstance(request.output, Path) else request.output(release)
     check_output(path)
-    blobs, root = _documents(release, layers, configs, (files_tar, request.grant))
+    blobs, root = _documents(release, collected, (files_tar, request.grant))
     root_digest, key = digest.of_bytes(root), request.signing_key
     origin = provenance.Origin(request.checkout, version("smartcity"))
     attestation = provenance.envelope_for(root_digest, release, origin)
@@ -122,19 +123,31 @@ def pack(request: PackRequest, progress: Progress = no_progress) -> Packed:
     progress(Step(_("Writing the bundle {path}").format(path=path)))
     described = oci.Descriptor.model_validate(oci.descriptor(root, oci.INDEX))
     images = oci.images_of(oci.parse(oci.Index, root, _("the root index")))
-    files = _layout(blobs, layers) | outer_files(described, signatures, attestation, images)
+    files = _layout(blobs, collected.layers) | outer_files(
+        described, signatures, attestation, images
+    )
     size_bytes = write_bundle(path, files, progress)
-    return Packed(path, contents, size_bytes, reused)
+    return Packed(path, contents, size_bytes, collected.reused)
 
 
 _Layers = dict[str, tuple[PackedLayer, Path]]
 
 
-def _collect(request: PackRequest, progress: Progress) -> tuple[_Layers, dict[str, bytes], int]:
-    """Every layer and config of the request's images, from the cache, else from the source.
+@dataclass(frozen=True)
+class _Collected:
+    """What images are made of: layers by diffID, configs by digest, documents by reference.
 
-    The third value counts the layers that were in the cache already.
+    `reused` counts the layers that were in the cache already.
     """
+
+    layers: _Layers
+    configs: dict[str, bytes]
+    sboms: dict[str, bytes]
+    reused: int
+
+
+def _collect(request: PackRequest, progress: Progress) -> _Collected:
+    """Everything of the request's images, from the cache, else from the source."""
     images = [request.images[reference] for reference in sorted(request.images)]
     diff_ids = sorted({d for image in images for d in image.diff_ids})
     with _using(request.cache):
@@ -160,7 +173,9 @@ def _collect(request: PackRequest, progress: Progress) -> tuple[_Layers, dict[st
             if config is None:
                 raise _lost(image.config_digest)
             configs[image.config_digest] = config
-    return layers, configs, reused
+        paths = {diff_id: path for diff_id, (_found, path) in layers.items()}
+        sboms = image_documents(images, cache, paths, progress)
+    return _Collected(layers, configs, sboms, reused)
 
 
 @contextmanager
@@ -191,18 +206,20 @@ def _lost(blob_digest: str) -> SmartCityError:
 
 def _release(
     request: PackRequest,
-    layers: Mapping[str, PackedLayer],
+    collected: _Collected,
     files_tar: bytes,
     exemptions: tuple[Exemption, ...],
 ) -> Release:
+    sizes = {d: found.size_bytes for d, (found, _path) in collected.layers.items()}
     images = tuple(
         ReleaseImage(
             reference=pinned(source, image.config_digest),
             source=source,
             config_digest=image.config_digest,
-            layers=tuple(Layer(diff_id=d, size_bytes=layers[d].size_bytes) for d in image.diff_ids),
+            layers=tuple(Layer(diff_id=d, size_bytes=sizes[d]) for d in image.diff_ids),
             architecture=image.architecture,
             os=image.os,
+            sbom_digest=digest.of_bytes(collected.sboms[source]),
         )
         for source, image in request.images.items()
     )
@@ -229,7 +246,7 @@ def _release(
 
 
 def _documents(
-    release: Release, layers: _Layers, configs: Mapping[str, bytes], carried: tuple[bytes, bytes]
+    release: Release, collected: _Collected, carried: tuple[bytes, bytes]
 ) -> tuple[dict[str, bytes], bytes]:
     """The blobs that are held in memory, by digest, and among them the root index.
 
@@ -245,19 +262,28 @@ def _documents(
 
     entries: list[dict[str, Any]] = []
     for image in release.images:
-        packed = [layers[d][0].blob for d in image.diff_ids]
+        packed = [collected.layers[d][0].blob for d in image.diff_ids]
         manifest = oci.manifest_json(
-            entry(configs[image.config_digest], oci.CONFIG),
+            entry(collected.configs[image.config_digest], oci.CONFIG),
             [oci.described(b.digest, b.size_bytes, b.media_type) for b in packed],
         )
         platform = {"architecture": image.architecture, "os": image.os}
         names = {oci.REF_NAME: image.reference, oci.SOURCE: image.source}
         entries.append(entry(manifest, oci.MANIFEST, platform=platform, annotations=names))
+    sboms = [
+        entry(
+            collected.sboms[image.source],
+            cyclonedx.MEDIA_TYPE,
+            annotations={oci.IMAGE: image.reference, oci.TITLE: sbom_title(image.reference)},
+        )
+        for image in release.images
+    ]
     manifest = oci.manifest_json(
         entry(release.to_json(), releases.MEDIA_TYPE),
         [
             entry(files_tar, releases.FILES_MEDIA_TYPE),
             *([entry(grant, grants.MEDIA_TYPE)] if grant else []),
+            *sboms,
         ],
         artifactType=releases.MEDIA_TYPE,
     )

@@ -6,13 +6,14 @@ layers themselves is left to `verify`, and to the server.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
 from smartcity_pkg.bundle import grant as grants
 from smartcity_pkg.bundle import oci, strictjson, ustar
 from smartcity_pkg.bundle.contents import Blob, BundleContents, PackedLayer, Signature
+from smartcity_pkg.bundle.sbom import cyclonedx
 from smartcity_pkg.catalogue import release as releases
 from smartcity_pkg.catalogue.release import Release, ReleaseImage
 from smartcity_pkg.core import digest
@@ -27,7 +28,8 @@ Read = Callable[[str], bytes]
 def release_of(root_digest: str, read: Read) -> Release:
     """The release that a root leads to, everything on the way checked; for a server's store.
 
-    Layers are not read: the release names them by diffID, and in a store they rest under it.
+    Layers are not read: the release names them by diffID, and in a store they rest under it. The
+    images' CycloneDX documents are not there.
     """
     return contents_of(root_digest, read).release
 
@@ -79,6 +81,11 @@ def check_grant_fits(data: bytes, release: Release) -> None:
         )
 
 
+def sbom_title(reference: str) -> str:
+    """The file name that tools give to the document of an image."""
+    return reference.replace("/", "_").replace(":", "_") + ".cdx.json"
+
+
 class _Walk:
     """One pass from the root down; collects blobs and layers, and refuses at the first fault."""
 
@@ -86,6 +93,7 @@ class _Walk:
         self._root_digest = root_digest
         self._read = read
         self._small: dict[str, Blob] = {}
+        self._sboms: dict[str, Blob] = {}
         self._layers: dict[str, PackedLayer] = {}
         self._packed: dict[str, str] = {}
         self._grant = b""
@@ -118,6 +126,7 @@ class _Walk:
             small_blobs=tuple(self._small[d] for d in sorted(self._small)),
             signatures=signatures,
             grant=self._grant,
+            sboms=self._sboms,
         )
 
     def _release(self, entry: oci.Descriptor) -> Release:
@@ -133,16 +142,31 @@ class _Walk:
             ) from error
         if release.to_json() != data or manifest.artifact_type != releases.MEDIA_TYPE:
             raise broken(_("the release is not written in the one way that is allowed"))
-        named = [release.files_digest, *([release.grant_digest] if release.grant_digest else [])]
-        if [layer.digest for layer in manifest.layers] != named:
+        carried = [release.files_digest, *([release.grant_digest] if release.grant_digest else [])]
+        if [layer.digest for layer in manifest.layers[: len(carried)]] != carried:
             raise broken(_("the rendered files are not what the release says"))
         if release.grant_digest:
             self._grant = self._blob(manifest.layers[1], grants.MEDIA_TYPE, _("the grant"))
             check_grant_fits(self._grant, release)
         files = manifest.layers[0]
+        self._documents(manifest.layers[len(carried) :], release)
         tar = self._blob(files, releases.FILES_MEDIA_TYPE, _("the archive of rendered files"))
         files_of(release, lambda _digest: tar)
         return release
+
+    def _documents(self, entries: Sequence[oci.Descriptor], release: Release) -> None:
+        """The images' CycloneDX documents: named only, as they stay in the bundle."""
+        expected = [
+            (i.sbom_digest, cyclonedx.MEDIA_TYPE, {oci.IMAGE: i.reference, oci.TITLE: title})
+            for i in release.images
+            for title in (sbom_title(i.reference),)
+        ]
+        if [(e.digest, e.media_type, e.annotations) for e in entries] != expected:
+            raise broken(_("the lists of packages are not those that the release names"))
+        for entry, image in zip(entries, release.images, strict=True):
+            blob = Blob(entry.digest, entry.size, entry.media_type)
+            if self._sboms.setdefault(image.reference, blob) != blob:
+                raise broken(_("the lists of packages are not those that the release names"))
 
     def _image(self, entry: oci.Descriptor, image: ReleaseImage) -> None:
         what = _("the image {reference}").format(reference=image.reference)

@@ -18,8 +18,11 @@ from typing import BinaryIO
 from smartcity_pkg.bundle import compression, oci, trust
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
 from smartcity_pkg.bundle.layout import Bundle, open_bundle, reading
+from smartcity_pkg.bundle.sbom import cyclonedx
+from smartcity_pkg.bundle.sbom.cyclonedx import BadSbomError, Sbom
 from smartcity_pkg.bundle.structure import broken
 from smartcity_pkg.bundle.trust import TrustedKeys, contents_of, genuine_signatures
+from smartcity_pkg.catalogue.release import ReleaseImage
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Transfer, no_progress
 
@@ -40,6 +43,8 @@ def verify(path: Path, trusted: TrustedKeys, progress: Progress = no_progress) -
         root, release = bundle.root.digest, contents.release
         trust.check_attestation(root, release, contents.attestation, trusted)
         trust.check_grant(contents.grant, trusted)
+        for image in contents.release.images:
+            sbom_of(bundle, contents, image)
         _check_layers(bundle, contents.layers.values(), progress)
         return replace(contents, signatures=genuine)
 
@@ -57,6 +62,7 @@ def sound_contents(bundle: Bundle) -> BundleContents:
         raise broken(_("{name} names other images than the root").format(name=oci.INDEX_FILE))
     expected = {blob.digest: blob.size_bytes for blob in contents.small_blobs}
     expected |= {p.blob.digest: p.blob.size_bytes for p in contents.layers.values()}
+    expected |= {blob.digest: blob.size_bytes for blob in contents.sboms.values()}
     expected |= {d: bundle.blobs[d] for d in bundle.signature_blobs}
     if bundle.root.size != expected[bundle.root.digest]:
         raise broken(_("the root index has another size than expected"))
@@ -69,6 +75,26 @@ def sound_contents(bundle: Bundle) -> BundleContents:
         if bundle.blobs[blob_digest] != expected[blob_digest]:
             raise broken(_("{digest} has another size than expected").format(digest=short))
     return contents
+
+
+def sbom_of(bundle: Bundle, contents: BundleContents, image: ReleaseImage) -> Sbom:
+    """What the image's CycloneDX document says; UntrustedBundleError where it is of another image.
+
+    The document was hashed on the way: `Bundle.read` gives no others.
+    """
+    try:
+        sbom = cyclonedx.parse(bundle.read(contents.sboms[image.reference].digest))
+    except BadSbomError as error:
+        raise broken(
+            _("the list of packages of {image}: {why}").format(image=image.reference, why=error)
+        ) from error
+    if sbom.config_digest != image.config_digest:
+        raise broken(
+            _("the list of packages of {image} is that of another image").format(
+                image=image.reference
+            )
+        )
+    return sbom
 
 
 def _check_layers(bundle: Bundle, layers: Iterable[PackedLayer], progress: Progress) -> None:

@@ -31,7 +31,8 @@ class ReleaseImage(Model):
     """One image: what it is made of, and its names.
 
     `source` is the reference of the app's own Compose file; `reference` is the unique, immutable
-    one that servers run (`pinned`).
+    one that servers run (`pinned`). `sbom_digest` is the image's CycloneDX document, which stays in
+    the bundle.
     """
 
     reference: str
@@ -40,6 +41,7 @@ class ReleaseImage(Model):
     layers: tuple[Layer, ...]
     architecture: str
     os: str
+    sbom_digest: str
 
     @property
     def diff_ids(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""From a plan to a signed bundle: `select`, `render`, `pack`, `inspect`, `verify`."""
+"""From a plan to a signed bundle, and a look into it: `select`, `pack`, `inspect`, `diff` …"""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def register(app: typer.Typer) -> None:
         pack
     )
     app.command("inspect", cls=Command, help=_("Show what is inside a bundle."))(inspect)
+    app.command(
+        "diff",
+        cls=Command,
+        help=_("Show what changes between two bundles: apps, configuration, packages, bytes."),
+    )(diff)
     app.command("verify", cls=Command, help=_("Check a bundle's signature and every byte."))(verify)
 
 
@@ -146,15 +151,45 @@ def pack(
     session.show(packed(result))
 
 
-def inspect(context: typer.Context, bundle: str = _BUNDLE) -> None:
+def inspect(
+    context: typer.Context,
+    bundle: str = _BUNDLE,
+    sbom: str | None = typer.Option(
+        None, "--sbom", metavar="IMAGE", help=_("Give the image's packages as CycloneDX 1.6.")
+    ),
+    out: Path | None = typer.Option(
+        None, "--out", "-o", metavar="FILE", help=_("Where --sbom goes (default: the screen).")
+    ),
+) -> None:
     """Show a bundle's contents without judging them."""
     from smartcity_pkg.bundle.inspect import inspect as look
+    from smartcity_pkg.cli.wiring.inside import sbom_to
     from smartcity_pkg.cli.wiring.receipts import receipt_beside
-    from smartcity_pkg.ui.views.bundle import bundle_contents
+    from smartcity_pkg.ui.views import inside
 
     session = session_of(context)
     path = session.workspace.bundle(bundle)
-    session.show(bundle_contents(look(path), path, receipt_beside(path)))
+    if sbom is not None or out is not None:
+        session.show(inside.sbom_shown(*sbom_to(path, sbom, out), out))
+    else:
+        session.show(inside.bundle_contents(look(path), path, receipt_beside(path)))
+
+
+def diff(
+    context: typer.Context,
+    before: str = typer.Argument(help=_("The bundle that a pemda has, or a region code.")),
+    after: str = typer.Argument(help=_("The bundle that would follow, or a region code.")),
+    config: bool = typer.Option(
+        False, "--config", help=_("Show the changed lines of configuration files as well.")
+    ),
+) -> None:
+    """Compare two bundles without judging them."""
+    from smartcity_pkg.bundle.compare import compare
+    from smartcity_pkg.ui.views.inside import bundles_differ
+
+    session = session_of(context)
+    found = compare(session.workspace.bundle(before), session.workspace.bundle(after))
+    session.show(bundles_differ(found, with_config=config))
 
 
 def verify(

@@ -40,7 +40,14 @@ class Line:
     tone: str = "plain"
 
 
-Part = Table | Facts | Line
+@dataclass(frozen=True)
+class Document:
+    """Text in a format of its own, shown as it is: no wrapping, no colours."""
+
+    text: str
+
+
+Part = Table | Facts | Line | Document
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from smartcity_pkg.core.errors import SmartCityError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Event, Note, Step, Transfer
 from smartcity_pkg.core.units import bytes_text, seconds_text
-from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
+from smartcity_pkg.ui.presenter import Document, Facts, Line, Part, Result, Table
 
 _PLAIN_EVERY_S = 5.0
 _PLAIN_WIDTH = 160
@@ -143,6 +143,8 @@ class TerminalPresenter:
             self.out.print(grid)
         elif isinstance(part, Line):
             self.out.print(_shown(part.text, _TONES[part.tone]))
+        elif isinstance(part, Document):
+            self.out.file.write(_shown(part.text).plain + "\n")
 
 
 class _PlainTransfer:

@@ -76,6 +76,7 @@ class Image:
             ),
             architecture="amd64",
             os="linux",
+            sbom_digest=digest.of_bytes(b"packages of " + self.config),
         )
 
 

@@ -78,6 +78,7 @@ def pack(
                 layers=tuple(chain),
                 architecture="amd64",
                 os="linux",
+                sbom_digest=digest.of_bytes(b"packages of " + source.encode()),
             )
         )
     files = document(b"files of the release %d" % serial)

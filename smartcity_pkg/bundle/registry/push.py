@@ -95,6 +95,7 @@ def _content(
 ) -> tuple[set[str], list[_Manifest]]:
     """The blobs, and the manifests in the order in which they may be put."""
     blobs = {packed.blob.digest for packed in contents.layers.values()}
+    blobs |= {document.digest for document in contents.sboms.values()}
     manifests: list[_Manifest] = []
     for small in contents.small_blobs:
         if small.media_type == oci.MANIFEST:

@@ -13,9 +13,9 @@ from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
 
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.contents import BundleContents
-    from smartcity_pkg.bundle.inspect import BundleSummary
     from smartcity_pkg.bundle.pack import Packed
     from smartcity_pkg.bundle.receipt import Receipt
+    from smartcity_pkg.catalogue.release import Release
 
 
 def rendered_files(files: Mapping[str, bytes], folder: Path, *, pinned: bool) -> Result:
@@ -56,10 +56,6 @@ def packed(result: Packed) -> Result:
     }
     signed = [s.key_id for s in result.contents.signatures]
     data["signed_by"] = signed
-    allowed = [
-        (f"{e.app}/{e.service}" if e.service else e.app, e.rule, e.reason)
-        for e in release.exemptions
-    ]
     if signed:
         title, following = (
             _("Packed and signed"),
@@ -70,77 +66,22 @@ def packed(result: Packed) -> Result:
             _("Packed, not signed"),
             Line(_("Next: smartcity sign {region}").format(region=release.region), "warn"),
         )
-    parts: list[Part] = [Facts(title, facts)]
-    if allowed:
-        heading = _("Allowed by policy.yaml; whoever installs will see it")
-        parts.append(Table(heading, (_("app"), _("rule"), _("reason")), allowed))
-    return Result("packed", data, (*parts, following))
+    return Result("packed", data, (Facts(title, facts), *allowed_by_policy(release), following))
 
 
-def bundle_contents(summary: BundleSummary, path: Path, receipt: Receipt | None = None) -> Result:
-    """The outcome of `inspect`; `receipt` lies beside the bundle, and may be of another one."""
-    release = summary.release
-    kept = receipt if receipt and receipt.root_digest == summary.root_digest else None
-    facts = [
-        (_("bundle"), str(path)),
-        (_("release"), _("{name} for {pemda}").format(name=release.name, pemda=release.plan.pemda)),
-        (_("root"), summary.root_digest),
-        (_("size"), bytes_text(summary.bundle_bytes)),
-        (_("layers opened"), bytes_text(summary.layers_bytes)),
-        (_("saved by sharing"), bytes_text(summary.shared_bytes)),
-        (_("signed by (not checked)"), ", ".join(k[:19] for k in summary.signed_by) or "-"),
-        (_("agreement (not checked)"), summary.agreement or "-"),
-        (_("catalogue's commit (not checked)"), summary.commit or "-"),
-        (_("receipt"), receipt_text(kept) if kept else _("none")),
+def allowed_by_policy(release: Release) -> list[Part]:
+    """The exemptions that travel in a release, if there are any."""
+    allowed = [
+        (f"{e.app}/{e.service}" if e.service else e.app, e.rule, e.reason)
+        for e in release.exemptions
     ]
-    apps = [(a.app, a.version, a.server, ", ".join(a.services)) for a in release.apps]
-    images = [
-        (i.reference, str(len(i.layers)), bytes_text(i.packed_bytes), bytes_text(i.size_bytes))
-        for i in summary.images
-    ]
-    layers = {layer.diff_id: layer for i in summary.images for layer in i.layers}
-    ordered = sorted(layers.values(), key=lambda x: -x.packed_bytes)
-    rows = [
-        (x.diff_id[7:19], bytes_text(x.packed_bytes), bytes_text(x.size_bytes), str(x.used_by))
-        for x in ordered
-    ]
-    numbers = frozenset({1, 2, 3})
-    return Result(
-        "bundle",
-        {
-            "bundle": str(path),
-            "root_digest": summary.root_digest,
-            "size_bytes": summary.bundle_bytes,
-            "shared_bytes": summary.shared_bytes,
-            "signed_by": list(summary.signed_by),
-            "agreement": summary.agreement or None,
-            "catalogue_commit": summary.commit or None,
-            "receipt": kept.model_dump(mode="json") if kept else None,
-            "layers": [
-                {
-                    "diff_id": x.diff_id,
-                    "size_bytes": x.size_bytes,
-                    "packed_bytes": x.packed_bytes,
-                    "used_by": x.used_by,
-                }
-                for x in ordered
-            ],
-            "release": release.model_dump(mode="json"),
-        },
-        (
-            Facts("", facts),
-            Table(_("Apps"), (_("app"), _("version"), _("server"), _("services")), apps),
-            Table(
-                _("Images"), (_("image"), _("layers"), _("packed"), _("opened")), images, numbers
-            ),
-            Table(_("Layers"), (_("diffID"), _("packed"), _("opened"), _("images")), rows, numbers),
-        ),
-    )
+    heading = _("Allowed by policy.yaml; whoever installs will see it")
+    return [Table(heading, (_("app"), _("rule"), _("reason")), allowed)] if allowed else []
 
 
 def verified(contents: BundleContents, path: Path, receipt: Receipt, file: Path | None) -> Result:
     """The outcome of `verify`: it would have been refused otherwise."""
-    blobs = len(contents.layers) + len(contents.small_blobs)
+    blobs = len(contents.layers) + len(contents.small_blobs) + len(contents.sboms)
     sentence = _("{path}: signed by a trusted key, all {count} blobs are what was signed").format(
         path=path, count=blobs
     )

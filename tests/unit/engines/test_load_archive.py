@@ -25,6 +25,7 @@ def described(config: bytes, contents: list[bytes]) -> ReleaseImage:
         layers=tuple(Layer(diff_id=digest.of_bytes(c), size_bytes=len(c)) for c in contents),
         architecture="amd64",
         os="linux",
+        sbom_digest=of_config,
     )
 
 

@@ -1,0 +1,1 @@
+"""What software is inside an image: read out of its layers, written as CycloneDX documents."""
