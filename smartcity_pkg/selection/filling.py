@@ -34,7 +34,7 @@ _ROW_UNITS = 100_000_000
 _WINDOWS = (16, 48)
 """Units of benefit below the bound in which the best choice is looked for first."""
 
-_LESS = (0, 1, 2, 4, 8, 16, 32, 64, 128)
+_LESS = (1, 2, 4, 8, 16, 32, 64, 128)
 """Units of benefit that are given up, one try after the other, for apps that go in."""
 
 _TAKEN_UNITS = 20_000
@@ -128,7 +128,8 @@ class Filling:
             if clusters is not None and self._price_why_not(clusters):
                 continue
             placement = self._packed(clusters) if clusters is not None else None
-            if placement is not None:
+            placement = placement or self._taking_least(outcome.bound or 0)
+            if placement is not None and self.value(placement) == outcome.bound:
                 return Filled(placement, self.value(placement))
             return Filled(bound=outcome.bound)
 
@@ -137,24 +138,29 @@ class Filling:
 
         A little benefit is given up, more and more of it, for apps that take less.
         """
-        taken = {c: n for c, n in self.taken.items() if n}
         for less in _LESS:
             target = least + less if cutoff is None else min(cutoff, least + less)
-            model = self.model.copy()
-            vertex = _relaxed(model, self.objective)
-            if vertex is None:
-                break
-            _fix_by_reduced_costs(model, vertex, target)
-            model.at_most(self.objective, target)
-            outcome = highs.minimise(model, taken, replace(self._left, most_nodes=_MOST_NODES))
-            if outcome.values:
-                clusters = clusters_of(self.setup, self._chosen(outcome))
-                placement = self._packed(clusters) if clusters is not None else None
-                if placement is not None:
-                    return Filled(placement, self.value(placement))
+            placement = self._taking_least(target)
+            if placement is not None:
+                return Filled(placement, self.value(placement))
             if target == cutoff:
                 break
         return Filled()
+
+    def _taking_least(self, target: int) -> Placement | None:
+        """A placement with an objective of at most `target` of apps that take little of servers."""
+        model = self.model.copy()
+        vertex = _relaxed(model, self.objective)
+        if vertex is None:
+            return None
+        _fix_by_reduced_costs(model, vertex, target)
+        model.at_most(self.objective, target)
+        taken = {c: n for c, n in self.taken.items() if n}
+        outcome = highs.minimise(model, taken, replace(self._left, most_nodes=_MOST_NODES))
+        if not outcome.values:
+            return None
+        clusters = clusters_of(self.setup, self._chosen(outcome))
+        return self._packed(clusters) if clusters is not None else None
 
     def whole(self, cutoff: int | None, most_nodes: int | None = None) -> Filled:
         """The best apps by the whole model of this setup: apps and layers on servers.

@@ -24,10 +24,19 @@ PLATFORMS = {
 _RUNTIMES = {"java": 320, "node": 180, "php": 140, "python": 120}
 
 
-def large_question(seed: int, *, apps: int = 174, servers: int = 4, load: float = 0.55) -> Question:
+MIXED = (0.45, 1.2)
+"""Some limits bind, others do not, as it is in a real pemda."""
+
+TIGHT = (0.47, 0.75)
+"""All limits bind at once, on every server: the hardest questions."""
+
+
+def large_question(
+    seed: int, *, apps: int = 174, servers: int = 4, offers: tuple[float, float] = MIXED
+) -> Question:
     """`apps` apps and four platform apps for `servers` unequal servers.
 
-    Every limit offers about `load` of what all apps together would take.
+    Each limit offers a part, between the two of `offers`, of what all apps together would take.
     """
     rng = random.Random(seed)
     names = [f"app-{i:04d}" for i in range(apps)]
@@ -38,7 +47,7 @@ def large_question(seed: int, *, apps: int = 174, servers: int = 4, load: float 
         candidates[name] = _app(rng, name, names[max(0, i - 40) : i], candidates, amd64)
     layers = {"debian": 74, **_RUNTIMES, **dict.fromkeys(PLATFORMS, 90)}
     layers |= {name: rng.randint(1, 60) for name in names}
-    supply, shared = _supplies(rng, candidates, places, load)
+    supply, shared = _supplies(rng, candidates, places, offers)
     conflicts = sorted({tuple(sorted(rng.sample(names, 2))) for _ in range(apps // 30)})
     question = Question(
         candidates=dict(sorted(candidates.items())),
@@ -117,7 +126,10 @@ def _app(
 
 
 def _supplies(
-    rng: random.Random, candidates: dict[str, Candidate], places: list[str], load: float
+    rng: random.Random,
+    candidates: dict[str, Candidate],
+    places: list[str],
+    offers: tuple[float, float],
 ) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
     total: dict[str, int] = {}
     for candidate in candidates.values():
@@ -125,12 +137,12 @@ def _supplies(
             total[limit] = total.get(limit, 0) + amount
     supply: dict[str, dict[str, int]] = {place: {} for place in places}
     for limit in limits.SERVER_LIMITS:
-        offered = total[limit] * load * rng.uniform(0.85, 1.3)
+        offered = total[limit] * rng.uniform(*offers)
         shares = [(1 + i % 4) * rng.uniform(0.8, 1.25) for i in range(len(places))]
         for place, share in zip(places, shares, strict=True):
             supply[place][limit] = int(offered * share / sum(shares))
     shared = {
-        limit: int(amount * load * rng.uniform(0.9, 1.4))
+        limit: int(amount * rng.uniform(*offers))
         for limit, amount in sorted(total.items())
         if limit not in limits.SERVER_LIMITS
     }
