@@ -66,10 +66,11 @@ def lint_report(catalogue: Catalogue, findings: tuple[Finding, ...]) -> Result:
         for f in findings
     ]
     count = len(catalogue.apps)
+    warnings = sum(f.severity == "warning" for f in findings)
     parts.append(
         Line(
-            _("{count} apps, no errors, {advice} pieces of advice").format(
-                count=count, advice=len(findings)
+            _("apps: {count}, errors: 0, warnings: {warnings}, advice: {advice}").format(
+                count=count, warnings=warnings, advice=len(findings) - warnings
             ),
             "good",
         )
