@@ -80,13 +80,13 @@ def load_catalogue(folder: Path, beside: Iterable[Path] = ()) -> Catalogue:
     """Every app below `folder`; one InputError lists all faults of all apps.
 
     An app is a folder that holds a compose.yaml; folders that begin with `_` or `.` hold none.
-    `beside` are folders of further apps, each of which takes the place of one of the same name.
+    `beside` are further apps, or folders of such, each taking the place of one of the same name.
     """
     shown = folder.as_posix()
     apps: dict[str, App] = {}
     documents: dict[str, Document] = {}
     problems: list[Problem] = []
-    elsewhere = {path.absolute().name: path for path in beside}
+    elsewhere = {app.absolute().name: app for path in beside for app in _apps_at(path)}
     folders = {path.name: path for path in _app_folders(folder, shown)} | elsewhere
     for name, path in sorted(folders.items()):
         try:
@@ -109,6 +109,13 @@ def make_catalogue(apps: Iterable[App], folder: str = "bundles") -> Catalogue:
         for name, app in by_name.items()
     }
     return Catalogue(by_name, digest.of_bytes(digest.canonical_json(identity)), folder)
+
+
+def _apps_at(path: Path) -> list[Path]:
+    """The folder `path` itself, unless it holds apps rather than being one."""
+    if (path / compose.FILE).is_file() or not any(path.glob(f"*/{compose.FILE}")):
+        return [path]
+    return _app_folders(path, path.as_posix())
 
 
 def _app_folders(folder: Path, shown: str) -> list[Path]:

@@ -21,6 +21,8 @@ LIMIT_FACTOR = 2.0
 DISK_FACTOR = 2.0
 DISK_STEP_MIB = 16
 CPU_STEP = 0.01
+PEAK_FACTOR = 1.25
+PEAK_STEP_MIB = 16
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,22 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class PeakSeen:
+    """A server's memory around one installation, in bytes: before anything was installed, its
+    containers at rest afterwards, and the most of the whole server in between.
+    """
+
+    bare_bytes: int
+    containers_bytes: int
+    most_bytes: int
+
+    @property
+    def above_steady_bytes(self) -> int:
+        """What the installation took beside system, engine and all apps at rest."""
+        return max(0, self.most_bytes - self.bare_bytes - self.containers_bytes)
+
+
+@dataclass(frozen=True)
 class Proposed:
     """One value of the entry: its path, what it says now ("" for nothing), what is proposed."""
 
@@ -46,13 +64,18 @@ class Proposed:
 
 
 def propose(
-    app: App, seen: Mapping[str, Seen], volumes_bytes: int, layers_mib: Mapping[str, float]
+    app: App,
+    seen: Mapping[str, Seen],
+    volumes_bytes: int,
+    layers_mib: Mapping[str, float],
+    peak_bytes: int,
 ) -> list[Proposed]:
     """What `app`'s entry should say.
 
     Memory: the reservation is what it uses at rest, the limit twice the most that was seen. CPU:
     the reservation is the average under requests; a CPU limit is left to people. Disk: twice what
-    its volumes hold. Layers: as they are.
+    its volumes hold. Install peak: a quarter more than the installation was seen to take on top of
+    all that rests. Layers: as they are.
     """
     rows: list[Proposed] = []
     for service in app.services:
@@ -72,6 +95,9 @@ def propose(
     disk = max(DISK_STEP_MIB, _steps(DISK_FACTOR * volumes_bytes / MIB, DISK_STEP_MIB))
     demand: Path_ = ("x-smartcity", "demand", "disk_mib")
     rows.append(Proposed(demand, _number(app.spec.demand.disk_mib), str(disk), disk))
+    peak = _steps(PEAK_FACTOR * peak_bytes / MIB, PEAK_STEP_MIB)
+    at_peak: Path_ = ("x-smartcity", "install_peak_mib")
+    rows.append(Proposed(at_peak, _number(app.spec.install_peak_mib), str(peak), peak))
     layers = dict(layers_mib)
     rows.append(
         Proposed(

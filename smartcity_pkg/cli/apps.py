@@ -47,7 +47,7 @@ def catalogue_show(context: typer.Context, app: str = _APP) -> None:
 def catalogue_lint(
     context: typer.Context,
     folders: list[Path] | None = typer.Argument(
-        None, help=_("Further folders of apps (drafts), checked beside the catalogue.")
+        None, help=_("Further apps or folders of apps (drafts), checked beside the catalogue.")
     ),
     explain: str | None = typer.Option(None, help=_("Only explain this rule, like SC012.")),
 ) -> None:
@@ -180,12 +180,12 @@ def pemda_lint(
 ) -> None:
     """Check one profile or all of them."""
     from smartcity_pkg.catalogue.profile import load_pemda
-    from smartcity_pkg.ui.views.catalogue import pemda_list as view
+    from smartcity_pkg.ui.views.catalogue import pemda_checked
 
     session = session_of(context)
     space = session.workspace
     paths = [space.profile(pemda)] if pemda else space.profiles()
-    session.show(view([(path, load_pemda(path, session.catalogue)) for path in paths]))
+    session.show(pemda_checked([(path, load_pemda(path, session.catalogue)) for path in paths]))
 
 
 @pemda.command(

@@ -66,13 +66,13 @@ def select(
         metavar="PLAN",
         help=_("The plan that runs now: among equals, change least of it."),
     ),
-    what_if: str | None = typer.Option(
+    what_if: list[str] | None = typer.Option(
         None,
         "--what-if",
         metavar="CHANGES",
         help=_("Compare with other capacity (memory=+16GiB,bandwidth=+20Mbps); write no plan."),
     ),
-    wish: str | None = typer.Option(
+    wish: list[str] | None = typer.Option(
         None,
         "--wish",
         metavar="APP,APP",
@@ -89,11 +89,13 @@ def select(
 
     session = session_of(context)
     asked = selection.Asked(pemda, day(date), running)
-    selection.only_one_answer(what_if=what_if, wish=wish, out=out, report=report)
-    if what_if is not None:
-        session.show(choice.what_if(*selection.what_if(session, asked, what_if), what_if))
-    elif wish is not None:
-        session.show(choice.wish_answered(*selection.wish(session, asked, wish)))
+    changes = ",".join(what_if) if what_if else None  # both may be given several times
+    wished = ",".join(wish) if wish else None
+    selection.only_one_answer(what_if=changes, wish=wished, out=out, report=report)
+    if changes is not None:
+        session.show(choice.what_if(*selection.what_if(session, asked, changes), changes))
+    elif wished is not None:
+        session.show(choice.wish_answered(*selection.wish(session, asked, wished)))
     else:
         session.show(plan_chosen(*selection.choose(session, asked, out, report), report))
 

@@ -70,6 +70,14 @@ def remove_groups(name: str) -> None:
         wait_until(partial(_removed, group), timeout_s=5)
 
 
+def memory_group(name: str) -> Path:
+    """The group `name` in the hierarchy that counts memory: v1's of that controller, or v2."""
+    found = [
+        h for h in hierarchies() if h.controllers == "" or "memory" in h.controllers.split(",")
+    ]
+    return found[0].own / name
+
+
 def group_names(prefix: str) -> set[str]:
     """The groups that begin with `prefix`, in any hierarchy."""
     return {g.name for h in hierarchies() for g in h.own.glob(f"{prefix}*") if g.is_dir()}

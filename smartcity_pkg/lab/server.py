@@ -17,6 +17,7 @@ from smartcity_pkg.core.errors import LabError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.lab import disks
 from smartcity_pkg.lab.cache import remove_tree
+from smartcity_pkg.lab.cgroups import memory_group
 from smartcity_pkg.lab.command import run_raw, wait_until
 from smartcity_pkg.lab.machine import Machine
 from smartcity_pkg.lab.network import Network
@@ -70,6 +71,11 @@ class Server:
     def running(self) -> bool:
         """Whether it has power."""
         return self._machine.running
+
+    @property
+    def memory_group(self) -> Path:
+        """The control group that counts its memory, as a folder outside."""
+        return memory_group(self._machine.spec.id)
 
     # -- power ----------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from smartcity_pkg.catalogue.catalogue import load_catalogue
 from smartcity_pkg.catalogue.pemda import Measured
 from smartcity_pkg.catalogue.profile import load_pemda
 from smartcity_pkg.lab import exercise
@@ -125,5 +127,29 @@ def test_measuring_an_app_proposes_what_it_was_seen_to_use(tmp_path: Path) -> No
     assert resources["reservations"]["memory"].endswith("M")
     assert float(resources["reservations"]["cpus"]) > 0
     assert sum(proposal["x-smartcity"]["image_layers"].values()) > 20  # type: ignore[index]
+    install = answer["install"]
+    # The engine alone takes more than this while it loads the app's 117 MiB of layers.
+    assert install["above_steady_bytes"] > 16 << 20  # type: ignore[index]
+    assert install["containers_bytes"] > web["rest_bytes"] / 4  # type: ignore[index]
+    peak_mib = proposal["x-smartcity"]["install_peak_mib"]  # type: ignore[index]
+    assert install["above_steady_bytes"] <= peak_mib << 20  # type: ignore[index]
+    assert peak_mib < 400
     assert yaml.safe_dump(proposal)
     assert not any((tmp_path / name).exists() for name in ("plans", "keys", "policy.yaml"))
+
+
+def test_what_a_migration_takes_is_part_of_the_install_peak(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "bundles", tmp_path / "bundles")
+    file = tmp_path / "bundles/laksa/compose.yaml"
+    greedy = "import time; taken = bytearray(b'x') * (150 << 20); time.sleep(1)"
+    usual = "command: [python3, -m, app, migrate]"
+    text = file.read_text()
+    assert usual in text
+    hungry = f"""command: [sh, -c, "python3 -c \\"{greedy}\\" && exec python3 -m app migrate"]"""
+    file.write_text(text.replace(usual, hungry))
+    answer = smartcity(tmp_path, "catalogue", "measure", "laksa", "--seconds", "4", "--write")
+    above_mib = answer["install"]["above_steady_bytes"] >> 20  # type: ignore[index]
+    # Its own later memory at rest and what the engine still holds stand on either side.
+    assert 100 < above_mib < 300
+    written = load_catalogue(tmp_path / "bundles").app("laksa").spec.install_peak_mib
+    assert above_mib <= written <= above_mib * 1.25 + 17

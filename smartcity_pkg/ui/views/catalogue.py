@@ -10,7 +10,7 @@ from smartcity_pkg.catalogue.app import App
 from smartcity_pkg.catalogue.pemda import Pemda
 from smartcity_pkg.core.i18n import _, language
 from smartcity_pkg.core.units import number_text
-from smartcity_pkg.ui.presenter import Facts, Result, Table
+from smartcity_pkg.ui.presenter import Facts, Line, Result, Table
 
 if TYPE_CHECKING:
     from smartcity_pkg.catalogue.catalogue import Catalogue
@@ -97,6 +97,13 @@ def built_images(images: Sequence[tuple[str, str, bool]], docker_host: str) -> R
         },
         (Table(docker_host, (_("image"), _("id"), ""), rows),),
     )
+
+
+def pemda_checked(profiles: list[tuple[Path, Pemda]]) -> Result:
+    """Profiles that were checked: errors would have been raised before."""
+    listed = pemda_list(profiles)
+    said = Line(_("profiles: {count}, errors: 0").format(count=len(profiles)), "good")
+    return Result(listed.kind, listed.data, (*listed.parts, said))
 
 
 def pemda_list(profiles: list[tuple[Path, Pemda]]) -> Result:

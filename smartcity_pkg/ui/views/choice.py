@@ -91,7 +91,8 @@ def wish_answered(answer: Wish, prices: Prices) -> Result:
         elif answer.cheapest:
             parts.append(Line(_("No other purchase is cheaper."), "good"))
         else:
-            parts.append(Line(_("The profile has no prices; enter them to see the cheapest.")))
+            text = _("Write “prices” into the profile to see the cheapest purchase as well.")
+            parts.append(Line(text))
     parts.append(Line(_("No plan was written.")))
     return Result("wish", data, parts)
 

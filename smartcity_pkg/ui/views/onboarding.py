@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from smartcity_pkg.catalogue.importing.draft import Imported
     from smartcity_pkg.catalogue.lint import Finding
     from smartcity_pkg.catalogue.pemda import Measured, Server
-    from smartcity_pkg.catalogue.proposal import Proposed, Seen
+    from smartcity_pkg.catalogue.proposal import PeakSeen, Proposed, Seen
     from smartcity_pkg.catalogue.rules import Rule
 
 
@@ -66,10 +66,11 @@ def lint_report(catalogue: Catalogue, findings: tuple[Finding, ...]) -> Result:
         for f in findings
     ]
     count = len(catalogue.apps)
+    warnings = sum(f.severity == "warning" for f in findings)
     parts.append(
         Line(
-            _("{count} apps, no errors, {advice} pieces of advice").format(
-                count=count, advice=len(findings)
+            _("apps: {count}, errors: 0, warnings: {warnings}, advice: {advice}").format(
+                count=count, warnings=warnings, advice=len(findings) - warnings
             ),
             "good",
         )
@@ -233,6 +234,8 @@ class _Measurement(Protocol):
     def rest_s(self) -> float: ...
     @property
     def requests(self) -> int: ...
+    @property
+    def peak(self) -> PeakSeen: ...
 
 
 def measured_app(found: _Measurement, file: Path | None) -> Result:
@@ -255,6 +258,7 @@ def measured_app(found: _Measurement, file: Path | None) -> Result:
     )
     parts: list[Part] = [
         Table(title, columns, seen, frozenset({1, 2})),
+        Line(_peak_text(found.peak)),
         Table(_("proposal"), (_("field"), _("declared"), _("proposed")), rows, frozenset({1, 2})),
     ]
     text = yamlfile.dump(fragment(found.rows))
@@ -267,7 +271,21 @@ def measured_app(found: _Measurement, file: Path | None) -> Result:
         "file": str(file) if file else None,
         "services": {name: asdict(s) for name, s in found.seen.items()},
         "requests": found.requests,
+        "install": {**asdict(found.peak), "above_steady_bytes": found.peak.above_steady_bytes},
         "proposal": fragment(found.rows),
         "declared": {".".join(map(str, r.at)): r.declared for r in found.rows},
     }
     return Result("catalogue-measure", data, parts)
+
+
+def _peak_text(peak: PeakSeen) -> str:
+    return _(
+        "while it was sent and installed the server took up to {most:.0f} MiB, {above:.0f} more"
+        " than {rest:.0f} MiB (system and engine {bare:.0f}, containers at rest {containers:.0f})"
+    ).format(
+        most=peak.most_bytes / MIB,
+        above=peak.above_steady_bytes / MIB,
+        rest=(peak.bare_bytes + peak.containers_bytes) / MIB,
+        bare=peak.bare_bytes / MIB,
+        containers=peak.containers_bytes / MIB,
+    )

@@ -44,6 +44,15 @@ def test_an_import_writes_a_draft_that_lint_knows(tmp_path: Path, source: Path) 
     findings = json.loads(checked.stdout)["findings"]
     assert {f["rule"] for f in findings} >= {"SC029", "SC112"}
     assert all(f["file"] == "drafts/blog/compose.yaml" and f["line"] for f in findings)
+    all_drafts = smartcity(tmp_path, "catalogue", "lint", "drafts", "--json")
+    assert json.loads(all_drafts.stdout) == json.loads(checked.stdout)
+
+
+def test_a_folder_without_any_app_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "drafts").mkdir()
+    done = smartcity(tmp_path, "catalogue", "lint", "drafts")
+    assert done.returncode == 20
+    assert "drafts/compose.yaml" in done.stderr
 
 
 def test_json_tells_every_row(tmp_path: Path, source: Path) -> None:

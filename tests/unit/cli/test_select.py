@@ -72,6 +72,14 @@ def test_what_if_compares_two_plans_and_writes_none(folder: Folder) -> None:
     assert all(name in told for name in gained)
 
 
+def test_a_question_in_several_options_is_asked_as_a_whole(folder: Folder) -> None:
+    changes = ("--what-if", "staff.layanan=+1", "--what-if", "bandwidth=+20Mbps")
+    whole = ("--what-if", "staff.layanan=+1,bandwidth=+20Mbps")
+    assert folder.run(*ANAMBAS, *changes).out == folder.run(*ANAMBAS, *whole).out
+    wishes = ("--wish", "perizinan", "--wish", "siap-kerja", "--json")
+    assert folder.run(*ANAMBAS, *wishes).json["wished"] == ["perizinan", "siap-kerja"]
+
+
 def test_what_each_app_left_out_lacks_is_enough_to_have_it(folder: Folder) -> None:
     """The plan file's `extra`, put into the profile, brings the app."""
     assert folder.run(*ANAMBAS).code == 0

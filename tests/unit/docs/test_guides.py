@@ -115,10 +115,12 @@ def test_a_wrong_command_would_be_noticed(wrong: str) -> None:
     assert not exists(words)
 
 
-def test_the_guides_show_the_same_commands_in_the_same_order() -> None:
+@pytest.mark.parametrize(
+    "pair", [("technician.md", "teknisi.md"), ("kominfo.md", "kominfo-id.md")], ids=lambda p: p[0]
+)
+def test_the_guides_show_the_same_commands_in_the_same_order(pair: tuple[str, str]) -> None:
     english, indonesian = (
-        [_shape(c) for c in commands_in(ROOT / "docs/guides" / name)]
-        for name in ("technician.md", "teknisi.md")
+        [_shape(c) for c in commands_in(ROOT / "docs/guides" / name)] for name in pair
     )
     assert english == indonesian
 
