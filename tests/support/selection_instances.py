@@ -75,7 +75,7 @@ def _platform(rng: random.Random, name: str) -> Candidate:
             limits.COST: rng.randint(1000, 3000),
             limits.staff("linux"): 50,
         },
-        peak=rng.randint(200, 600),
+        peak=rng.choice((150, 300, 600)),
         layers=("debian", name),
     )
 
