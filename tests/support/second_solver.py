@@ -14,7 +14,7 @@ from ortools.sat.python import cp_model
 
 from smartcity_pkg.selection import model
 from smartcity_pkg.selection.model import Column, LinearModel, Row, Terms
-from smartcity_pkg.selection.problem import Question
+from smartcity_pkg.selection.problem import Placement, Question
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,19 @@ def most_benefit(
         raise AssertionError(f"CP-SAT rejects the model: {solver.status_name(status)}")
     found = None if status == cp_model.UNKNOWN else -round(solver.objective_value)
     return Optimum(found, math.floor(-solver.best_objective_bound + 1e-6), feasible=True)
+
+
+def accepts(question: Question, placement: Placement) -> bool:
+    """Whether CP-SAT finds that `placement` keeps every rule of the model."""
+    linear = model.build(question)
+    for column in linear.bounds:
+        if column[0] == "at":
+            _kind, name, server = column
+            linear.at_most({column: 1}, int(server in placement.get(name, ())))
+            linear.at_least({column: 1}, int(server in placement.get(name, ())))
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    return solver.solve(translated(linear, {})) in (cp_model.OPTIMAL, cp_model.FEASIBLE)
 
 
 def translated(linear: LinearModel, objective: Terms) -> cp_model.CpModel:
