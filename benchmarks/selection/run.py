@@ -76,10 +76,11 @@ def whole(question: Question, limit_s: float) -> Result:
     try:
         solution = best(question, Effort(limit_s))
     except UndecidedError:
-        solution = None
+        most = sum(c.benefit for c in question.apps)
+        return Result(time.monotonic() - began, None, most, settled=False)
     seconds = time.monotonic() - began
-    if solution is None:
-        return Result(seconds, None, sum(c.benefit for c in question.apps), settled=False)
+    if solution is None:  # said to be impossible: no benefit at all
+        return Result(seconds, None, -1)
     return Result(seconds, solution.benefit, solution.bound, solution.settled)
 
 

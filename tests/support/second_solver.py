@@ -19,7 +19,10 @@ from smartcity_pkg.selection.problem import Placement, Question
 
 @dataclass(frozen=True)
 class Optimum:
-    """What a solver came to. `benefit` is None where it found nothing; `bound` is proven."""
+    """What a solver came to. `benefit` is None where it found nothing; `bound` is proven.
+
+    `feasible` is False where it is proven that no placement keeps every rule.
+    """
 
     benefit: int | None
     bound: int

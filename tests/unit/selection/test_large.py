@@ -14,7 +14,7 @@ from smartcity_pkg.selection import room
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Question
 from smartcity_pkg.selection.shortage import Shortage, raised
-from smartcity_pkg.selection.solution import Solution
+from smartcity_pkg.selection.solution import Solution, UndecidedError
 from smartcity_pkg.selection.solve import best
 from smartcity_pkg.selection.verify import violations
 
@@ -86,14 +86,24 @@ def test_threads_seeds_and_a_fresh_process_change_nothing() -> None:
     assert done.stdout.strip() == str(dict(first.placement))
 
 
-def test_a_time_limit_gives_an_allowed_plan_and_an_honest_bound() -> None:
+@pytest.mark.parametrize("seconds", [0.5, 2])
+def test_a_time_limit_gives_an_allowed_plan_and_an_honest_bound(seconds: float) -> None:
     question = replace(large_question(2, load=0.9), running={})
-    hurried, patient = best(question, Effort(time_limit_s=0.5)), best(question)
+    free = {n: replace(c, must=False) for n, c in question.candidates.items()}
+    question = replace(question, candidates=free)
+    hurried, patient = best(question, Effort(time_limit_s=seconds)), best(question)
     assert hurried is not None
     assert patient is not None
     assert patient.proven
     assert violations(question, hurried.placement) == ()
     assert hurried.benefit <= patient.benefit <= hurried.bound
+
+
+def test_musts_and_too_little_time_are_undecided_not_impossible() -> None:
+    question = replace(large_question(2, load=0.9), running={})
+    assert question.musts
+    with pytest.raises(UndecidedError):
+        best(question, Effort(time_limit_s=0.01))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +134,7 @@ def test_the_least_extra_admits_an_app_and_one_unit_less_does_not(question: Ques
 def fits_beside(
     question: Question, solution: Solution, name: str, extra: tuple[Shortage, ...] | list[Shortage]
 ) -> bool:
-    """Solve again: whether `name` runs with `extra` beside all that is chosen, nothing moved."""
+    """Solve again, by the second solver: `name` with `extra` beside all chosen, nothing moved."""
     chosen = {
         c.name: solution.placement[c.name] for c in question.apps if c.name in solution.placement
     }
@@ -133,4 +143,6 @@ def fits_beside(
         n: replace(c, servers=frozenset(chosen[n])) if n in chosen else c
         for n, c in together.candidates.items()
     }
-    return best(raised(replace(together, candidates=pinned), extra)) is not None
+    found = second_solver.most_benefit(raised(replace(together, candidates=pinned), extra))
+    assert found.proven or not found.feasible, "undecided"
+    return found.feasible
