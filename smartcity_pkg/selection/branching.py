@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from smartcity_pkg.selection.filling import Filled, Filling
+from smartcity_pkg.selection.greedy import greedy
 from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.relaxed import Aim, relax, setup_of
@@ -36,6 +37,10 @@ _MOST_NODES = 500
 _MOST_SETUPS = 8
 """How much is spent on the aims after benefit: branches a setup, and setups. Fixed numbers rather
 than a time, so that the answer is the same on slow machines."""
+
+_DIVE_FROM = 2000
+"""Apps times servers from which on the search begins with a dive for something good: there, whole
+switches are a long way off."""
 
 _CANDIDATES = 6
 """Switches that are looked at for each branching."""
@@ -96,6 +101,7 @@ class _Tree:
         self.positions = self.continuous.positions(self.switches)
         self.cutoff = cutoff
         self.best: Placement | None = None
+        self.must_dive = aim == Aim() and table.fits.size > _DIVE_FROM
         self.value = 0
         self.heap: list[_Node] = []
         self.numbers = 0
@@ -117,16 +123,27 @@ class _Tree:
         """Search until nothing is left or the time is over; then decide what was left open."""
         lower = np.array([self.relaxation.model.bounds[c][0] for c in self.switches], dtype=float)
         upper = np.array([self.relaxation.model.bounds[c][1] for c in self.switches], dtype=float)
+        if self.relaxation.aim == Aim():
+            self._begin(greedy(self.table.question))
         self._push(lower, upper, self._solve(lower, upper, None))
         while self.heap and not self.over and len(self.open) < self.most_open:
             node = heapq.heappop(self.heap)
             if node.bound >= self.limit:
                 self.heap = []
                 break
-            if self.best is None and self.cutoff is None:
+            if self.must_dive:
+                self.must_dive = False
                 self._dive(node)
             self._process(node)
         self._decide_open()
+
+    def _begin(self, placement: Placement | None) -> None:
+        """Begin with what was found without a solver."""
+        if placement is not None:
+            candidates = self.table.question.candidates
+            self.best = placement
+            self.value = -sum(candidates[name].benefit for name in placement)
+            self.cutoff = self.value - 1
 
     def found(self) -> Found:
         """What the search came to."""

@@ -9,6 +9,7 @@ fails, either a new price shows why, or the whole model of this setup is solved.
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from dataclasses import dataclass, replace
 
@@ -31,10 +32,10 @@ _PRICE_UNITS = 10_000_000
 _ROW_UNITS = 100_000_000
 """The size that surrogate rows are scaled to, far from what floats confuse."""
 
-_WINDOWS = (16, 48)
-"""Units of benefit below the bound in which the best choice is looked for first."""
+_WINDOWS = (0.3, 1.0)
+"""How far from the bound the best choice is looked for first, in apps of average benefit."""
 
-_LESS = (1, 2, 4, 8, 16, 32, 64, 128)
+_LESS = (1, 4, 16, 64, 256)
 """Units of benefit that are given up, one try after the other, for apps that go in."""
 
 _TAKEN_UNITS = 20_000
@@ -122,16 +123,19 @@ class Filling:
         """The best apps by pooling, pricing and packing; left open where none of these decides."""
         while True:
             outcome = self._choose(cutoff)
-            if outcome.status is not Status.OPTIMAL:
+            if not outcome.values:
                 return Filled(bound=outcome.bound if outcome.status is Status.STOPPED else None)
             clusters = clusters_of(self.setup, self._chosen(outcome))
-            if clusters is not None and self._price_why_not(clusters):
+            over = time.monotonic() >= self.deadline
+            if clusters is not None and not over and self._price_why_not(clusters):
                 continue
             placement = self._packed(clusters) if clusters is not None else None
-            placement = placement or self._taking_least(outcome.bound or 0)
-            if placement is not None and self.value(placement) == outcome.bound:
-                return Filled(placement, self.value(placement))
-            return Filled(bound=outcome.bound)
+            if placement is None and outcome.bound is not None:
+                placement = self._taking_least(outcome.bound)
+            if placement is None:
+                return Filled(bound=outcome.bound)
+            value = self.value(placement)
+            return Filled(placement, value, outcome.bound if value != outcome.bound else None)
 
     def roughly(self, cutoff: int | None, least: int) -> Filled:
         """A good placement where the best apps, of the objective `least`, do not go in; no proof.
@@ -324,7 +328,8 @@ def _minimise(model: LinearModel, objective: Terms, cutoff: int | None, effort: 
     if vertex is None:
         return Outcome(Status.INFEASIBLE, {}, None)
     least = math.ceil(vertex.value - _SLACK)
-    narrow = [least + window for window in _WINDOWS]
+    unit = max(1.0, statistics.fmean(abs(n) for n in objective.values()) if objective else 1.0)
+    narrow = [least + round(window * unit) for window in _WINDOWS]
     targets = [*(t for t in narrow if cutoff is None or t < cutoff), cutoff]
     for target in targets:
         if target is not None and target < least:

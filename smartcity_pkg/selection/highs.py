@@ -116,6 +116,7 @@ class Continuous:
         for name, value in {"threads": 1, "parallel": "off", "presolve": "off"}.items():
             self._solver.setOptionValue(name, value)
         self._solver.passModel(_lp(highspy, model, objective, self._index, whole=False))
+        self._rows = model.rows
 
     def positions(self, columns: Sequence[Column]) -> np.ndarray[Any, np.dtype[np.int32]]:
         """Where `columns` stand in the arrays of a `Vertex`."""
@@ -146,12 +147,15 @@ class Continuous:
             solver.setBasis(basis)
         solver.run()
         end = solver.getModelStatus()
-        if end not in (ends.kOptimal, ends.kInfeasible, ends.kObjectiveBound):
+        decided = (ends.kOptimal, ends.kInfeasible, ends.kObjectiveBound, ends.kModelEmpty)
+        if end not in decided:
             solver.clearSolver()
             solver.run()
             end = solver.getModelStatus()
         if end in (ends.kInfeasible, ends.kObjectiveBound):
             return None
+        if end == ends.kModelEmpty:
+            return self._empty()
         if end != ends.kOptimal:
             raise _gave_up(solver, end)
         found = solver.getSolution()
@@ -162,6 +166,16 @@ class Continuous:
             np.array(found.row_dual),
             solver.getBasis(),
         )
+
+    def _empty(self) -> Vertex | None:
+        """The optimum of a model without columns: HiGHS does not look at its rows."""
+        import numpy as np
+
+        for row in self._rows:
+            if (row.lower or 0) > 0 or (row.upper is not None and row.upper < 0):
+                return None
+        none = np.zeros(0)
+        return Vertex(0.0, none, none, np.zeros(len(self._rows)), None)
 
 
 def _silent(highspy: Any) -> Any:

@@ -81,7 +81,7 @@ def _later_aims(
         placement = more.placement or placement
         stay = _staying(table.question, placement)
         settled = more.bound >= -stay
-    while settled and (used := _used(table.question, placement)) > 1:
+    while settled and (used := _used(table.question, placement)) > 0:
         fewer = search(table, effort, deadline, Aim(benefit, stay, used - 1), cutoff=-stay)
         if fewer.placement is None:
             settled = math.isinf(fewer.bound)

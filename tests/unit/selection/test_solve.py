@@ -28,6 +28,12 @@ def small(seed: int) -> Question:
     return oracle.random_question(rng, apps=rng.randint(1, 6), servers=rng.randint(1, 3))
 
 
+def rich(seed: int) -> Question:
+    rng = random.Random(seed)
+    servers = rng.randint(1, 3)
+    return oracle.rich_question(rng, apps=rng.randint(1, (7, 5, 4)[servers - 1]), servers=servers)
+
+
 def medium(seed: int) -> Question:
     rng = random.Random(seed)
     return oracle.random_question(rng, apps=rng.randint(8, 20), servers=rng.randint(1, 3))
@@ -43,6 +49,64 @@ def test_best_is_what_trying_everything_finds(seed: int) -> None:
         assert solution.proven
         assert solution.settled
         assert solution.rank == oracle.rank(question, solution.placement)[:4]
+
+
+CHUNK = 100
+CHUNKS = [range(start, start + CHUNK) for start in range(0, 1000, CHUNK)]
+
+
+@pytest.mark.parametrize("seeds", CHUNKS, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+def test_one_model_answers_a_thousand_questions_as_trying_everything_does(seeds: range) -> None:
+    for seed in seeds:
+        question = rich(seed)
+        wanted, solution = oracle.answer(question), best(question, one_model_up_to=sys.maxsize)
+        assert (solution and dict(solution.placement)) == wanted, seed
+        assert solution is None or (solution.proven and solution.settled), seed
+
+
+@pytest.mark.parametrize("seeds", CHUNKS, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+def test_setups_answer_a_thousand_questions_as_trying_everything_does(seeds: range) -> None:
+    for seed in seeds:
+        question = rich(seed)
+        wanted, solution = oracle.answer(question), best(question, one_model_up_to=0)
+        assert (solution is None) == (wanted is None), seed
+        if solution is None or wanted is None:
+            continue
+        assert violations(question, solution.placement) == (), seed
+        assert solution.proven, seed
+        assert solution.settled, seed
+        assert solution.rank[:3] == oracle.rank(question, wanted)[:3], seed
+
+
+def test_setups_leave_the_last_server_empty_too() -> None:
+    """The best plan of this question is empty, though an app of no benefit runs now."""
+    solution = best(rich(163), one_model_up_to=0)
+    assert solution is not None
+    assert solution.servers == 0
+
+
+@pytest.mark.parametrize("seed", [360, 518, 539, 635])
+def test_setups_that_admit_no_app_are_no_fault(seed: int) -> None:
+    solution, wanted = best(rich(seed), one_model_up_to=0), oracle.answer(rich(seed))
+    assert (solution is None) == (wanted is None)
+
+
+def test_the_thousand_questions_hold_all_that_a_question_may_hold() -> None:
+    questions = [rich(seed) for chunk in CHUNKS for seed in chunk]
+    candidates = [c for q in questions for c in q.candidates.values()]
+    shared = [limit for q in questions for limit in q.shared]
+    for often in (
+        sum(bool(q.running) for q in questions),
+        sum(bool(q.musts) for q in questions),
+        sum(bool(q.anchors) for q in questions),
+        sum(bool(q.conflicts) for q in questions),
+        sum(any(size for size in q.layers.values()) for q in questions),
+        sum(bool(c.one_of) for c in candidates),
+        sum(c.servers is not None for c in candidates),
+        sum(limit == limits.COST for limit in shared),
+        sum(limit.startswith("quota:") for limit in shared),
+    ):
+        assert often >= 50
 
 
 @given(SEEDS)
