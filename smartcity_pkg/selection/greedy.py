@@ -53,7 +53,7 @@ class _Greedy:
         return not candidate.must, -candidate.benefit / max(1e-9, sum(parts)), name
 
     def add(self, name: str) -> None:
-        """Put `name` and what it needs on one server, if it goes in: on that where it runs first."""
+        """Put `name` and what it needs on one server, if it goes in; where it runs comes first."""
         home = self.question.running.get(name)
         for server in sorted(self.question.servers, key=lambda s: (s != home, self._fullness(s))):
             for members in self._ways(name, server):

@@ -132,30 +132,31 @@ def test_packages_and_licences_of_all_images_count_once(forged: Path) -> None:
 
 
 def _release_manifest(files: Files) -> tuple[str, dict[str, Any]]:
+    """Its layers are the rendered files, the grant, then the documents."""
     root = json.loads(blob(files, roots(files)[0]["digest"]))
     entry = root["manifests"][-1]["digest"]
     return entry, json.loads(blob(files, entry))
 
 
 def _swap(value: dict[str, Any]) -> None:
-    value["layers"][1], value["layers"][2] = value["layers"][2], value["layers"][1]
+    value["layers"][2], value["layers"][3] = value["layers"][3], value["layers"][2]
 
 
 def _cross(value: dict[str, Any]) -> None:
-    one, other = value["layers"][1:]
+    one, other = value["layers"][2:]
     one["digest"], other["digest"] = other["digest"], one["digest"]
     one["size"], other["size"] = other["size"], one["size"]
 
 
 MANIFESTS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "without documents": lambda v: v["layers"].__delitem__(slice(1, None)),
+    "without documents": lambda v: v["layers"].__delitem__(slice(2, None)),
     "without one": lambda v: v["layers"].pop(),
     "twice the same": lambda v: v["layers"].append(v["layers"][-1]),
     "in another order": _swap,
     "of each other": _cross,
-    "of another type": lambda v: v["layers"][1].update(mediaType="application/json"),
-    "with another name": lambda v: v["layers"][1]["annotations"].update({oci.TITLE: "x.json"}),
-    "with one name more": lambda v: v["layers"][1]["annotations"].update(x="y"),
+    "of another type": lambda v: v["layers"][2].update(mediaType="application/json"),
+    "with another name": lambda v: v["layers"][2]["annotations"].update({oci.TITLE: "x.json"}),
+    "with one name more": lambda v: v["layers"][2]["annotations"].update(x="y"),
 }
 
 
@@ -176,7 +177,7 @@ def test_a_document_that_lies_about_its_image_is_refused_even_if_signed(
 ) -> None:
     files = read_folder(forged)
     _entry, manifest = _release_manifest(files)
-    old = manifest["layers"][1]["digest"]
+    old = manifest["layers"][2]["digest"]
     if what == "no document":
         new = b"{}"
     else:

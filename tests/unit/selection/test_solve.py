@@ -264,12 +264,13 @@ def test_no_time_and_must_haves_is_undecided_not_impossible() -> None:
 
 def test_ctrl_c_stops_a_long_solve_within_seconds() -> None:
     code = (
-        "import random, selection_oracle as oracle\n"
+        "import sys\n"
+        "from selection_instances import TIGHT, large_question\n"
         "from smartcity_pkg.selection.highs import Effort\n"
         "from smartcity_pkg.selection.solve import best\n"
-        "q = oracle.random_question(random.Random(5), apps=120, servers=4, musts=0)\n"
+        "question = large_question(0, offers=TIGHT)\n"
         "print('begins', flush=True)\n"
-        "best(q, Effort(time_limit_s=300))\n"
+        "best(question, Effort(time_limit_s=300), one_model_up_to=sys.maxsize)\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code],
