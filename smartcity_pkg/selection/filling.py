@@ -322,29 +322,48 @@ def _minimise(model: LinearModel, objective: Terms, cutoff: int | None, effort: 
     """The optimum with an objective of at most `cutoff`; INFEASIBLE where there is none.
 
     Columns are fixed by their reduced costs first (Dantzig, Fulkerson and Johnson 1954): in a
-    narrow window below the bound, few stay open.
+    narrow window below the bound, few stay open. Where a window is no quick matter, something good
+    is looked for, and then whether there is anything better.
     """
     vertex = _relaxed(model, objective)
     if vertex is None:
         return Outcome(Status.INFEASIBLE, {}, None)
     least = math.ceil(vertex.value - _SLACK)
-    unit = max(1.0, statistics.fmean(abs(n) for n in objective.values()) if objective else 1.0)
-    narrow = [least + round(window * unit) for window in _WINDOWS]
-    targets = [*(t for t in narrow if cutoff is None or t < cutoff), cutoff]
-    for target in targets:
+    deadline = time.monotonic() + effort.time_limit_s
+
+    def run(target: int | None, most_nodes: int | None) -> Outcome:
         if target is not None and target < least:
             return Outcome(Status.INFEASIBLE, {}, None)
         narrowed = model.copy()
         if target is not None:
             _fix_by_reduced_costs(narrowed, vertex, target)
             narrowed.at_most(objective, target)
-        outcome = highs.minimise(narrowed, objective, effort)
-        if outcome.status is Status.STOPPED:
-            bound = least if outcome.bound is None else max(least, outcome.bound)
-            return replace(outcome, bound=bound if target == cutoff else least)
-        if outcome.status is Status.OPTIMAL:
-            return outcome
-    return outcome
+        left = deadline - time.monotonic()
+        return highs.minimise(
+            narrowed, objective, replace(effort, time_limit_s=left, most_nodes=most_nodes)
+        )
+
+    quick = _MOST_NODES if effort.most_nodes is None else min(_MOST_NODES, effort.most_nodes)
+    found = Outcome(Status.STOPPED, {}, None)
+    unit = max(1.0, statistics.fmean(abs(n) for n in objective.values()) if objective else 1.0)
+    for window in _WINDOWS:
+        target = least + round(window * unit)
+        if cutoff is None or target < cutoff:
+            found = run(target, quick)
+            if found.status is Status.OPTIMAL:
+                return found
+            if found.status is Status.STOPPED:
+                break
+    if not found.values:
+        found = run(cutoff, quick)
+        if found.status is not Status.STOPPED:
+            return found
+    reached = sum(n * found.values[column] for column, n in objective.items() if found.values)
+    better = run(reached - 1 if found.values else cutoff, effort.most_nodes)
+    if better.status is Status.INFEASIBLE and found.values:
+        return replace(found, status=Status.OPTIMAL, bound=reached)
+    bound = least if better.bound is None else max(least, better.bound)
+    return replace(better if better.values else found, status=better.status, bound=bound)
 
 
 def _relaxed(model: LinearModel, objective: Terms) -> highs.Vertex | None:
