@@ -9,43 +9,34 @@ fails, either a new price shows why, or the whole model of this setup is solved.
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from smartcity_pkg.selection import highs
-from smartcity_pkg.selection.highs import Continuous, Effort, Outcome, Status
-from smartcity_pkg.selection.model import Column, LinearModel, Row, Terms
+from smartcity_pkg.selection.highs import Effort, Outcome, Status
+from smartcity_pkg.selection.model import Column, LinearModel, Row
+from smartcity_pkg.selection.narrow import QUICK_NODES, fix_by_reduced_costs, minimise, relaxed
 from smartcity_pkg.selection.packing import Cluster, clusters_of, pack
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.relaxed import Aim, Relaxation, hold, objective_of
 from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.table import LIMITS, Array, Table
+from smartcity_pkg.selection.setupmodel import linked_apps, pooled_model, whole_model
+from smartcity_pkg.selection.table import DISK, LIMITS, Array
 from smartcity_pkg.selection.verify import violations
 
-_DISK = LIMITS.index("disk_mib")
 _PRICE_UNITS = 10_000_000
 """Prices are rounded to so many parts of the highest: whole numbers keep the rows exact."""
 
 _ROW_UNITS = 100_000_000
 """The size that surrogate rows are scaled to, far from what floats confuse."""
 
-_WINDOWS = (0.3, 1.0)
-"""How far from the bound the best choice is looked for first, in apps of average benefit."""
-
 _LESS = (1, 4, 16, 64, 256)
 """Units of benefit that are given up, one try after the other, for apps that go in."""
 
 _TAKEN_UNITS = 20_000
 """What all servers have is so many units, where apps are to take little of it."""
-
-_MOST_NODES = 200
-"""Branches after which a choice that only serves to find something is good enough."""
-
-_SLACK = 0.05
-"""A dual bound must exceed a whole number by this much to exclude it."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +62,8 @@ class Filling:
         self.effort = replace(effort, threads=1, seed=0)
         self.deadline = deadline
         self.objective = objective_of(self.table, aim)
-        self.linked = _linked(setup.table)
-        self.model = _pooled(setup, self.linked)
+        self.linked = linked_apps(setup.table)
+        self.model = pooled_model(setup, self.linked)
         self.taken: dict[Column, int] = {}
         for limit in range(len(LIMITS)):
             weights = np.zeros_like(setup.room)
@@ -154,13 +145,13 @@ class Filling:
     def _taking_least(self, target: int) -> Placement | None:
         """A placement with an objective of at most `target` of apps that take little of servers."""
         model = self.model.copy()
-        vertex = _relaxed(model, self.objective)
+        vertex = relaxed(model, self.objective)
         if vertex is None:
             return None
-        _fix_by_reduced_costs(model, vertex, target)
+        fix_by_reduced_costs(model, vertex, target)
         model.at_most(self.objective, target)
         taken = {c: n for c, n in self.taken.items() if n}
-        outcome = highs.minimise(model, taken, replace(self._left, most_nodes=_MOST_NODES))
+        outcome = highs.minimise(model, taken, replace(self._left, most_nodes=QUICK_NODES))
         if not outcome.values:
             return None
         clusters = clusters_of(self.setup, self._chosen(outcome))
@@ -175,7 +166,7 @@ class Filling:
         model = self._whole_model(layers=False)
         with_layers = False
         while True:
-            outcome = _minimise(model, self.objective, cutoff, effort)
+            outcome = minimise(model, self.objective, cutoff, effort)
             if not outcome.values:
                 return Filled(bound=outcome.bound if outcome.status is Status.STOPPED else None)
             spots = {
@@ -194,12 +185,12 @@ class Filling:
             model.at_most(dict.fromkeys(columns, 1), len(columns) - 1)
 
     def _whole_model(self, *, layers: bool) -> LinearModel:
-        model = _whole_model(self.setup, layers=layers)
+        model = whole_model(self.setup, layers=layers)
         hold(self.table, self.aim, model)
         if self.aim.benefit is not None:
-            vertex = _relaxed(model, objective_of(self.table, Aim()))
+            vertex = relaxed(model, objective_of(self.table, Aim()))
             if vertex is not None:
-                _fix_by_reduced_costs(model, vertex, -self.aim.benefit)
+                fix_by_reduced_costs(model, vertex, -self.aim.benefit)
         return model
 
     def value(self, placement: Placement) -> int:
@@ -214,7 +205,7 @@ class Filling:
         return replace(self.effort, time_limit_s=self.deadline - time.monotonic())
 
     def _choose(self, cutoff: int | None) -> Outcome:
-        return _minimise(self.model, self.objective, cutoff, self._left)
+        return minimise(self.model, self.objective, cutoff, self._left)
 
     def _chosen(self, outcome: Outcome) -> Array:
         return np.array([outcome.values[("chosen", n)] for n in self.table.names], dtype=bool)
@@ -247,7 +238,7 @@ class Filling:
             here = {table.names[i] for c in clusters if c.allowed[s] for i in c.apps}
             lying = {n for name in here for n in question.candidates[name].layers}
             lying |= self.setup.layers_of_platforms(s)
-            layers[s, _DISK] = sum(size for n, size in shared.items() if n in lying)
+            layers[s, DISK] = sum(size for n, size in shared.items() if n in lying)
         return layers
 
     def _price_why_not(self, clusters: list[Cluster]) -> bool:
@@ -265,7 +256,7 @@ def _pack_by_model(clusters: list[Cluster], room: Array, effort: Effort) -> list
     """A server for each cluster, as `pack`, found by the solver within a number of branches."""
     model = LinearModel()
     _packing_rows(clusters, room, model, {})
-    outcome = highs.minimise(model, {}, replace(effort, most_nodes=_MOST_NODES))
+    outcome = highs.minimise(model, {}, replace(effort, most_nodes=QUICK_NODES))
     if not outcome.values:
         return None
     return [
@@ -303,7 +294,7 @@ def _prices_of(clusters: list[Cluster], room: Array) -> Array:
     model, over = LinearModel(), ("over",)
     model.add(over, upper=1 << 20, whole=False)
     places = _packing_rows(clusters, room, model, {over: 1})
-    vertex = _relaxed(model, {over: 1})
+    vertex = relaxed(model, {over: 1})
     weights = np.zeros_like(room)
     if vertex is not None and vertex.value > 1e-9:
         whole = _whole(list(-vertex.prices[-len(places) :]))
@@ -316,192 +307,3 @@ def _whole(prices: list[float]) -> list[int]:
     """Prices as whole numbers in about the same proportions; never below nothing."""
     highest = max([*prices, 0.0])
     return [round(max(0.0, p) / highest * _PRICE_UNITS) if highest else 0 for p in prices]
-
-
-def _minimise(model: LinearModel, objective: Terms, cutoff: int | None, effort: Effort) -> Outcome:
-    """The optimum with an objective of at most `cutoff`; INFEASIBLE where there is none.
-
-    Columns are fixed by their reduced costs first (Dantzig, Fulkerson and Johnson 1954): in a
-    narrow window below the bound, few stay open. Where a window is no quick matter, something good
-    is looked for, and then whether there is anything better.
-    """
-    vertex = _relaxed(model, objective)
-    if vertex is None:
-        return Outcome(Status.INFEASIBLE, {}, None)
-    least = math.ceil(vertex.value - _SLACK)
-    deadline = time.monotonic() + effort.time_limit_s
-
-    def run(target: int | None, most_nodes: int | None) -> Outcome:
-        if target is not None and target < least:
-            return Outcome(Status.INFEASIBLE, {}, None)
-        narrowed = model.copy()
-        if target is not None:
-            _fix_by_reduced_costs(narrowed, vertex, target)
-            narrowed.at_most(objective, target)
-        left = deadline - time.monotonic()
-        return highs.minimise(
-            narrowed, objective, replace(effort, time_limit_s=left, most_nodes=most_nodes)
-        )
-
-    quick = _MOST_NODES if effort.most_nodes is None else min(_MOST_NODES, effort.most_nodes)
-    found = Outcome(Status.STOPPED, {}, None)
-    unit = max(1.0, statistics.fmean(abs(n) for n in objective.values()) if objective else 1.0)
-    for window in _WINDOWS:
-        target = least + round(window * unit)
-        if cutoff is None or target < cutoff:
-            found = run(target, quick)
-            if found.status is Status.OPTIMAL:
-                return found
-            if found.status is Status.STOPPED:
-                break
-    if not found.values:
-        found = run(cutoff, quick)
-        if found.status is not Status.STOPPED:
-            return found
-    reached = sum(n * found.values[column] for column, n in objective.items() if found.values)
-    better = run(reached - 1 if found.values else cutoff, effort.most_nodes)
-    if better.status is Status.INFEASIBLE and found.values:
-        return replace(found, status=Status.OPTIMAL, bound=reached)
-    bound = least if better.bound is None else max(least, better.bound)
-    return replace(better if better.values else found, status=better.status, bound=bound)
-
-
-def _relaxed(model: LinearModel, objective: Terms) -> highs.Vertex | None:
-    none = np.zeros(0)
-    return Continuous(model, objective).solve(np.zeros(0, dtype=np.int32), none, none)
-
-
-def _fix_by_reduced_costs(model: LinearModel, vertex: highs.Vertex, target: int) -> None:
-    for j, (column, (lower, upper)) in enumerate(model.bounds.items()):
-        reduced, value = vertex.reduced[j], vertex.values[j]
-        if lower == upper or column not in model.counted:
-            continue
-        if vertex.value + abs(reduced) > target + _SLACK:
-            if reduced > 0 and value < lower + 1e-9:
-                model.fix(column, lower)
-            elif reduced < 0 and value > upper - 1e-9:
-                model.fix(column, upper)
-
-
-def _linked(table: Table) -> Array:
-    """(N,): the apps that must share a server with another app, or that one may have to."""
-    index, linked = table.index, np.zeros(len(table.names), dtype=bool)
-    for i, name in enumerate(table.names):
-        candidate = table.question.candidates[name]
-        others = [*candidate.requires, *(c for choices in candidate.one_of for c in choices)]
-        for other in others:
-            if other in index:
-                linked[[i, index[other]]] = True
-    return linked
-
-
-def _pooled(setup: Setup, linked: Array) -> LinearModel:
-    """Which apps are chosen: all rules but the servers' limits.
-
-    Only linked apps have columns for their servers, and may be split over them.
-    """
-    table, model = setup.table, LinearModel()
-    somewhere = np.asarray(setup.admits.any(axis=1))
-    for i, name in enumerate(table.names):
-        chosen: Column = ("chosen", name)
-        model.add(chosen, lower=int(table.candidate(i).must))
-        if not somewhere[i]:
-            model.at_most({chosen: 1}, 0)
-        if linked[i]:
-            servers = [table.servers[s] for s in np.flatnonzero(setup.admits[i])]
-            for server in servers:
-                model.add(("at", name, server), whole=False)
-            here: dict[Column, int] = {("at", name, server): 1 for server in servers}
-            model.rows.append(Row({**here, chosen: -1}, 0, 0))
-    for app in np.flatnonzero(linked):
-        _together_rows(setup, model, int(app))
-    for first, second in table.question.conflicts:
-        model.at_most({("chosen", first): 1, ("chosen", second): 1}, 1)
-    _shared_rows(setup, model)
-    return model
-
-
-def _together_rows(setup: Setup, model: LinearModel, app: int) -> None:
-    """What an app requires of other apps: to be chosen, and on the same server."""
-    table = setup.table
-    candidate, apps = table.candidate(app), set(table.names)
-    groups: list[tuple[str, ...]] = [(o,) for o in candidate.requires if o in apps]
-    groups += [choices for choices in candidate.one_of if apps & set(choices)]
-    for choices in groups:
-        there = [c for c in choices if c in apps]
-        if there == list(choices):
-            chosen: dict[Column, int] = {("chosen", c): -1 for c in there}
-            model.at_most({("chosen", candidate.name): 1, **chosen}, 0)
-        for s in np.flatnonzero(setup.admits[app]):
-            if not any(setup.has(c, int(s)) for c in choices):
-                columns: list[Column] = [("at", c, table.servers[s]) for c in there]
-                rest = {c: -1 for c in columns if c in model.bounds}
-                model.at_most({("at", candidate.name, table.servers[s]): 1, **rest}, 0)
-
-
-def _shared_rows(setup: Setup, model: LinearModel) -> None:
-    """The limits of the whole pemda, without what the setup's platform apps take."""
-    table = setup.table
-    instances = setup.on.sum(axis=0)
-    for limit, available in table.question.shared.items():
-        taken = sum(
-            table.question.candidates[p].needs.get(limit, 0) * int(n)
-            for p, n in zip(table.platforms, instances, strict=True)
-        )
-        terms: dict[Column, int] = {}
-        for i, name in enumerate(table.names):
-            if amount := table.candidate(i).needs.get(limit, 0):
-                terms[("chosen", name)] = amount
-        model.at_most(terms, available - taken)
-
-
-def _whole_model(setup: Setup, *, layers: bool) -> LinearModel:
-    """Every rule and limit for one setup: whole apps on servers, and the layers they bring."""
-    table, question = setup.table, setup.table.question
-    index, model = table.index, LinearModel()
-    for i, name in enumerate(table.names):
-        model.add(("chosen", name), lower=int(table.candidate(i).must))
-        here: dict[Column, int] = {}
-        for s, server in enumerate(table.servers):
-            model.add(("at", name, server), upper=int(setup.admits[i, s]))
-            here[("at", name, server)] = 1
-        model.rows.append(Row({**here, ("chosen", name): -1}, lower=0, upper=0))
-    for s, server in enumerate(table.servers):
-        lying = setup.layers_of_platforms(s)
-        for layer in table.shared_layers if layers else ():
-            model.add(("layer", layer, server), lower=int(layer in lying), whole=False)
-    for i, name in enumerate(table.names):
-        candidate = table.candidate(i)
-        groups: list[tuple[str, ...]] = [(o,) for o in candidate.requires if o in index]
-        groups += [choices for choices in candidate.one_of if set(choices) & set(index)]
-        for s, server in enumerate(table.servers):
-            at: Column = ("at", name, server)
-            for layer in candidate.layers:
-                if ("layer", layer, server) in model.bounds:
-                    model.at_most({at: 1, ("layer", layer, server): -1}, 0)
-            for choices in groups:
-                if not any(setup.has(c, s) for c in choices):
-                    apps: list[Column] = [("at", c, server) for c in choices if c in index]
-                    model.at_most({at: 1, **dict.fromkeys(apps, -1)}, 0)
-    for first, second in question.conflicts:
-        model.at_most({("chosen", first): 1, ("chosen", second): 1}, 1)
-    _shared_rows(setup, model)
-    _server_rows(setup, model)
-    return model
-
-
-def _server_rows(setup: Setup, model: LinearModel) -> None:
-    """The servers' limits, image layers counted once a server."""
-    table = setup.table
-    for s, server in enumerate(table.servers):
-        for x in range(len(LIMITS)):
-            terms: dict[Column, int] = {
-                ("at", name, server): int(table.needs[i, x])
-                for i, name in enumerate(table.names)
-                if table.needs[i, x] and setup.admits[i, s]
-            }
-            if x == _DISK:
-                for layer, size in table.shared_layers.items():
-                    if ("layer", layer, server) in model.bounds and size:
-                        terms[("layer", layer, server)] = size
-            model.at_most(terms, int(setup.room[s, x]))

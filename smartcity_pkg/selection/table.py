@@ -18,7 +18,7 @@ from smartcity_pkg.selection.problem import Candidate, Question
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LIMITS = limits.SERVER_LIMITS
-_MEMORY, _DISK = LIMITS.index(limits.MEMORY), LIMITS.index(limits.DISK)
+DISK = LIMITS.index(limits.DISK)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def table_of(question: Question) -> Table:
 
     def needed(candidate: Candidate) -> list[int]:
         row = [candidate.needs.get(limit, 0) for limit in LIMITS]
-        row[_DISK] += sum(question.layers[n] for n in candidate.layers if n not in shared)
+        row[DISK] += sum(question.layers[n] for n in candidate.layers if n not in shared)
         return row
 
     return Table(
