@@ -3,7 +3,7 @@
 All in one run, one after the other. "proof" is the search for the most benefit alone, which is
 what the peers do; "whole" is all of `solve.best`, with the later aims. Prints medians, the worst
 and ratios; nothing is asserted.
-Usage: run.py [--instances N] [--limit SECONDS] [--sizes 174x4,2000x12]
+Usage: run.py [--instances N] [--limit SECONDS] [--sizes 174x4,2000x12] [--only WORDS] [--no-peers]
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests/support"))
 
 import second_solver
 from knapsacks import knapsack
-from selection_instances import large_question
+from selection_instances import MIXED, TIGHT, large_question
 
 from smartcity_pkg.selection import highs, model
 from smartcity_pkg.selection.branching import search
@@ -158,12 +158,19 @@ def summarise(found: dict[str, list[Result]]) -> None:
     print(flush=True)
 
 
-def generated(apps: int, servers: int, count: int) -> dict[str, Question]:
+def generated(
+    apps: int, servers: int, count: int, offers: tuple[float, float] = MIXED
+) -> dict[str, Question]:
     """`count` generated questions, by name."""
     return {
-        f"{apps}x{servers} #{seed}": large_question(seed, apps=apps, servers=servers)
+        f"{apps}x{servers} #{seed}": large_question(seed, apps=apps, servers=servers, offers=offers)
         for seed in range(1, count + 1)
     }
+
+
+def fresh(questions: dict[str, Question]) -> dict[str, Question]:
+    """The same questions where nothing runs yet."""
+    return {name: replace(question, running={}) for name, question in questions.items()}
 
 
 def options() -> argparse.Namespace:
@@ -171,6 +178,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--instances", type=int, default=20)
     parser.add_argument("--limit", type=float, default=60.0)
     parser.add_argument("--sizes", default="174x4,2000x12")
+    parser.add_argument("--only", default="", help="only families with these words")
+    parser.add_argument("--no-peers", dest="peers", action="store_false")
     return parser.parse_args()
 
 
@@ -183,11 +192,18 @@ def main() -> None:
             print(f"== {size}: the gap after {limit:g} s; goal 0.1 %")
             measure(generated(apps, servers, min(3, chosen.instances)), {"smartcity": whole}, limit)
             continue
-        running = generated(apps, servers, chosen.instances)
-        fresh = {name: replace(question, running={}) for name, question in running.items()}
-        for questions, words in ((running, "with a running plan"), (fresh, "nothing runs yet")):
-            print(f"== {size}, {words}; limit {chosen.limit:g} s")
-            measure(questions, OURS | PEERS, chosen.limit)
+        mixed = generated(apps, servers, chosen.instances)
+        tight = generated(apps, servers, chosen.instances, TIGHT)
+        for words, questions in {
+            "some limits bind, nothing runs yet": fresh(mixed),
+            "some limits bind, with a running plan": mixed,
+            "all limits bind, nothing runs yet": fresh(tight),
+        }.items():
+            if chosen.only in words:
+                print(f"== {size}, {words}; limit {chosen.limit:g} s")
+                measure(questions, OURS | (PEERS if chosen.peers else {}), chosen.limit)
+    if chosen.only:
+        return
     print("== multidimensional knapsacks by the recipe of Chu and Beasley (1998), m=5, n=100")
     sacks = {
         f"alpha {alpha} #{seed}": knapsack(seed, alpha)

@@ -73,14 +73,17 @@ def test_cosign_accepts_the_directory_and_refuses_another_key(
     assert told[0]["critical"]["image"]["docker-manifest-digest"] == made.contents.root_digest
 
 
+@pytest.mark.parametrize(
+    "words", [("verify",), ("verify-attestation", "--type=slsaprovenance1")], ids=lambda w: w[0]
+)
 def test_cosign_accepts_what_was_pushed_and_refuses_another_key(
-    made: Made, readers: Readers, place: str, tmp_path: Path
+    made: Made, readers: Readers, place: str, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     make_keys(tmp_path, "foreign")
     for reference in (f"{place}@{made.contents.root_digest}", f"{place}:latest"):
         for key, good in ((made.public_key, True), (tmp_path / "foreign.pub", False)):
             done = run(
-                readers.argv("cosign", "verify", f"--key={key}", *_OFFLINE, *_PLAIN, reference)
+                readers.argv("cosign", *words, f"--key={key}", *_OFFLINE, *_PLAIN, reference)
             )
             assert (done.returncode == 0) is good, done.stderr
 
