@@ -169,17 +169,18 @@ class _Tree:
             if not len(split):
                 self._fill(vertex, values)
                 return
-            j = split[np.argmin(np.abs(values[split] - 0.5))]
-            sides = []
-            for side in (1.0, 0.0):
-                lower[j] = upper[j] = side
-                deeper = self._solve(lower, upper, vertex.basis)
-                if deeper is not None:
-                    sides.append((deeper.value, -side, deeper))
-            if not sides:
+            # On a large server a switch costs little, and what it opens is worth more.
+            low, high = lower.copy(), upper.copy()
+            low[values > _WHOLE] = 1
+            deeper = self._solve(low, high, vertex.basis)
+            if deeper is None:  # too much at once
+                j = split[np.argmin(np.abs(values[split] - 0.5))]
+                low, high = lower.copy(), upper.copy()
+                low[j] = high[j] = np.round(values[j])
+                deeper = self._solve(low, high, vertex.basis)
+            if deeper is None:
                 return
-            _value, side, vertex = min(sides, key=lambda found: found[:2])
-            lower[j] = upper[j] = -side
+            lower, upper, vertex = low, high, deeper
 
     def _process(self, node: _Node) -> None:
         """Fill the setup of a node whose switches are whole; branch on what is left of it."""

@@ -18,7 +18,7 @@ from smartcity_pkg.selection import highs
 from smartcity_pkg.selection.highs import Effort, Outcome, Status
 from smartcity_pkg.selection.model import Column, LinearModel, Row
 from smartcity_pkg.selection.narrow import QUICK_NODES, fix_by_reduced_costs, minimise, relaxed
-from smartcity_pkg.selection.packing import Cluster, clusters_of, pack
+from smartcity_pkg.selection.packing import Cluster, clusters_of, pack, pack_most
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.relaxed import Aim, Relaxation, hold, objective_of
 from smartcity_pkg.selection.setup import Setup
@@ -123,6 +123,8 @@ class Filling:
             placement = self._packed(clusters) if clusters is not None else None
             if placement is None and outcome.bound is not None:
                 placement = self._taking_least(outcome.bound)
+            if placement is None and clusters is not None:
+                placement = self._packed_most(clusters)
             if placement is None:
                 return Filled(bound=outcome.bound)
             value = self.value(placement)
@@ -228,6 +230,23 @@ class Filling:
                 if not violations(self.table.question, placement):
                     return placement
         return None
+
+    def _packed_most(self, clusters: list[Cluster]) -> Placement | None:
+        """A placement of most of the clusters that keeps every rule, if one is found."""
+        table = self.table
+        worth = [
+            None
+            if any(table.candidate(i).must for i in c.apps)
+            else int(sum(table.benefit[i] for i in c.apps))
+            for c in clusters
+        ]
+        servers = pack_most(clusters, self.setup.room - self._shared_layers(clusters), worth)
+        if servers is None:
+            return None
+        pairs = zip(clusters, servers, strict=True)
+        spots = {table.names[i]: s for c, s in pairs if s >= 0 for i in c.apps}
+        placement = self.setup.placement(spots)
+        return None if violations(table.question, placement) else placement
 
     def _shared_layers(self, clusters: list[Cluster]) -> Array:
         """(S, L): the disk of all layers of several apps that could come to each server."""

@@ -70,13 +70,23 @@ def pack(clusters: list[Cluster], room: Array) -> list[int] | None:
     search = _Search(clusters, room)
     if (search.needs.sum(axis=0) > np.maximum(0, room).sum(axis=0)).any():
         return None
-    search.place_all()
-    for _round in range(_ROUNDS):
-        if not (search.load > search.room).any():
-            return [int(s) for s in search.at]
-        if not search.improve():
-            search.weights += search.load > search.room
-    return None
+    search.run()
+    return None if search.overloaded else [int(s) for s in search.at]
+
+
+def pack_most(clusters: list[Cluster], room: Array, worth: list[int | None]) -> list[int] | None:
+    """As `pack`, but clusters may be left out (-1), those of little `worth` first.
+
+    What is worth None stays; None where that is too much.
+    """
+    if not clusters:
+        return []
+    search = _Search(clusters, room)
+    search.run()
+    while search.overloaded:
+        if not search.leave_out(worth):
+            return None
+    return [int(s) for s in search.at]
 
 
 class _Search:
@@ -90,6 +100,36 @@ class _Search:
         self.at = np.full(len(clusters), -1)
         self.load = np.zeros_like(self.room)
         self.weights = np.ones_like(self.room)
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether anything is too much anywhere."""
+        return bool((self.load > self.room).any())
+
+    def run(self) -> None:
+        """Place all clusters, and lessen the overload for some rounds."""
+        self.place_all()
+        for _round in range(_ROUNDS):
+            if not self.overloaded:
+                return
+            if not self.improve():
+                self.weights += self.load > self.room
+
+    def leave_out(self, worth: list[int | None]) -> bool:
+        """Take away the cluster that gives up least for the overload it ends; False if none may."""
+        best: tuple[float, int] | None = None
+        for server in np.flatnonzero((self.load > self.room).any(axis=1)):
+            now = int(self._overload(self.load[server], int(server)))
+            for k in np.flatnonzero(self.at == server):
+                value = worth[int(k)]
+                less = now - int(self._overload(self.load[server] - self.needs[k], int(server)))
+                if value is not None and less > 0 and (best is None or value / less < best[0]):
+                    best = (value / less, int(k))
+        if best is None:
+            return False
+        self.load[self.at[best[1]]] -= self.needs[best[1]]
+        self.at[best[1]] = -1
+        return True
 
     def place_all(self) -> None:
         """The first placement: those with the fewest servers, and the largest, first."""
