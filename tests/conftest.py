@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from workspace import worker
 
 from smartcity_pkg.lab.lab import Lab, available
-from smartcity_pkg.lab.tools import debian_program
+from smartcity_pkg.lab.programs import Readers
 
 
 def missing(reason: str) -> None:
@@ -33,10 +32,10 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def cosign() -> Path:
-    """The cosign of Debian 13: this machine's, else one that is unpacked from the package."""
+def cosign() -> list[str]:
+    """The words that run cosign: this machine's, else that of Debian 13, out of its package."""
     if found := shutil.which("cosign"):
-        return Path(found)
+        return [found]
     if reason := available():
         missing(reason)
-    return debian_program("cosign")
+    return Readers().argv("cosign")

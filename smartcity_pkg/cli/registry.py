@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from smartcity_pkg.cli.parameters import BUNDLE, TRUST
 from smartcity_pkg.cli.screens import Command
 from smartcity_pkg.cli.session import session_of
 from smartcity_pkg.core.i18n import _
@@ -17,12 +18,6 @@ _PLAIN = typer.Option(
 )
 _CA = typer.Option(
     None, "--ca", metavar="FILE", help=_("Trust only these authorities for HTTPS (PEM).")
-)
-_TRUST = typer.Option(
-    None,
-    "--key",
-    metavar="FILE",
-    help=_("Trust this public key (default: keys/*.pub of the workspace)."),
 )
 
 
@@ -36,13 +31,11 @@ def register(app: typer.Typer) -> None:
 
 def push(
     context: typer.Context,
-    bundle: str = typer.Argument(
-        help=_("A bundle (folder or .tar), or a region code: the newest packed for it.")
-    ),
+    bundle: str = BUNDLE,
     place: str = typer.Argument(
         metavar="HOST/NAME[:TAG]", help=_("Where to; without a tag: the release and “latest”.")
     ),
-    key: Path | None = _TRUST,
+    key: Path | None = TRUST,
     plain_http: bool = _PLAIN,
     ca: Path | None = _CA,
 ) -> None:
@@ -68,7 +61,7 @@ def pull(
         metavar="PATH",
         help=_("A folder or a .tar (default: releases/<region>/<serial>-<digest>.tar)."),
     ),
-    key: Path | None = _TRUST,
+    key: Path | None = TRUST,
     plain_http: bool = _PLAIN,
     ca: Path | None = _CA,
 ) -> None:

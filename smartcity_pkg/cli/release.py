@@ -6,15 +6,13 @@ from pathlib import Path
 
 import typer
 
+from smartcity_pkg.cli.parameters import BUNDLE, TRUST
 from smartcity_pkg.cli.screens import Command
 from smartcity_pkg.cli.session import day, session_of
 from smartcity_pkg.core.errors import UsageError
 from smartcity_pkg.core.i18n import _
 
 _PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
-_BUNDLE = typer.Argument(
-    help=_("A bundle (folder or .tar), or a region code: the newest packed for it.")
-)
 _DATE = typer.Option(
     None, "--date", metavar="YYYY-MM-DD", help=_("Judge agreements on this day (default: today).")
 )
@@ -26,12 +24,6 @@ _IMAGES = typer.Option(
     "--images",
     metavar="SOURCE",
     help=_("Where images come from: docker (DOCKER_HOST), oci:PATH or archive:FILE."),
-)
-_TRUST = typer.Option(
-    None,
-    "--key",
-    metavar="FILE",
-    help=_("Trust this public key alone (default: the workspace's ring, else all keys/*.pub)."),
 )
 
 
@@ -155,7 +147,7 @@ def pack(
 
 def inspect(
     context: typer.Context,
-    bundle: str = _BUNDLE,
+    bundle: str = BUNDLE,
     sbom: str | None = typer.Option(
         None, "--sbom", metavar="IMAGE", help=_("Give the image's packages as CycloneDX 1.6.")
     ),
@@ -196,8 +188,8 @@ def diff(
 
 def verify(
     context: typer.Context,
-    bundle: str = _BUNDLE,
-    key: Path | None = _TRUST,
+    bundle: str = BUNDLE,
+    key: Path | None = TRUST,
     receipt: Path | None = typer.Option(
         None,
         "--receipt",

@@ -6,25 +6,17 @@ from pathlib import Path
 
 import typer
 
+from smartcity_pkg.cli.parameters import BUNDLE, TRUST
 from smartcity_pkg.cli.screens import Command
 from smartcity_pkg.cli.session import session_of
 from smartcity_pkg.core.i18n import _
 
 _PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
-_BUNDLE = typer.Argument(
-    help=_("A bundle (folder or .tar), or a region code: the newest packed for it.")
-)
 _PROFILE = typer.Option(
     None, "--pemda", metavar="PEMDA", help=_("The profile (default: that of the bundle's region).")
 )
 _SERVER = typer.Option(
     None, "--server", metavar="NAME", help=_("Only this server; may be given several times.")
-)
-_TRUST = typer.Option(
-    None,
-    "--key",
-    metavar="FILE",
-    help=_("Trust this public key alone (default: the workspace's ring, else all keys/*.pub)."),
 )
 _RELEASE = typer.Option(
     None, "--release", metavar="NAME", help=_("Which release (default: the newest that arrived).")
@@ -54,10 +46,10 @@ def register(app: typer.Typer) -> None:
 
 def ship(
     context: typer.Context,
-    bundle: str = _BUNDLE,
+    bundle: str = BUNDLE,
     pemda: str | None = _PROFILE,
     server: list[str] | None = _SERVER,
-    key: Path | None = _TRUST,
+    key: Path | None = TRUST,
 ) -> None:
     """Ship a verified bundle."""
     from smartcity_pkg.cli.wiring.servers import ship_bundle
@@ -73,7 +65,7 @@ def install(
     server: list[str] | None = _SERVER,
     release: str | None = _RELEASE,
     allow_downgrade: bool = _OLDER,
-    key: Path | None = _TRUST,
+    key: Path | None = TRUST,
 ) -> None:
     """Install a shipped release."""
     from smartcity_pkg.cli.wiring.servers import install_release
@@ -85,11 +77,11 @@ def install(
 
 def deploy(
     context: typer.Context,
-    bundle: str = _BUNDLE,
+    bundle: str = BUNDLE,
     pemda: str | None = _PROFILE,
     server: list[str] | None = _SERVER,
     allow_downgrade: bool = _OLDER,
-    key: Path | None = _TRUST,
+    key: Path | None = TRUST,
 ) -> None:
     """Ship and install the same release."""
     from smartcity_pkg.cli.wiring.servers import deploy_bundle

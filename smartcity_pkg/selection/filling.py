@@ -219,16 +219,12 @@ class Filling:
         """
         layers = self._shared_layers(clusters)
         for room in ([self.setup.room - layers] if layers.any() else []) + [self.setup.room]:
-            servers = pack(clusters, room) or _pack_by_model(clusters, room, self._left)
-            if servers is not None:
-                spots = {
-                    self.table.names[i]: s
-                    for c, s in zip(clusters, servers, strict=True)
-                    for i in c.apps
-                }
-                placement = self.setup.placement(spots)
-                if not violations(self.table.question, placement):
-                    return placement
+            servers = pack(clusters, room)
+            if servers is None:
+                servers = _pack_by_model(clusters, room, self._left)
+            placement = self._placed(clusters, servers)
+            if placement is not None:
+                return placement
         return None
 
     def _packed_most(self, clusters: list[Cluster]) -> Placement | None:
@@ -241,12 +237,16 @@ class Filling:
             for c in clusters
         ]
         servers = pack_most(clusters, self.setup.room - self._shared_layers(clusters), worth)
+        return self._placed(clusters, servers)
+
+    def _placed(self, clusters: list[Cluster], servers: list[int] | None) -> Placement | None:
+        """The placement with clusters on servers (-1: left out), if it keeps every rule."""
         if servers is None:
             return None
         pairs = zip(clusters, servers, strict=True)
-        spots = {table.names[i]: s for c, s in pairs if s >= 0 for i in c.apps}
+        spots = {self.table.names[i]: s for c, s in pairs if s >= 0 for i in c.apps}
         placement = self.setup.placement(spots)
-        return None if violations(table.question, placement) else placement
+        return None if violations(self.table.question, placement) else placement
 
     def _shared_layers(self, clusters: list[Cluster]) -> Array:
         """(S, L): the disk of all layers of several apps that could come to each server."""

@@ -31,11 +31,6 @@ class Solution:
         return self.benefit == self.bound
 
     @property
-    def gap(self) -> float:
-        """How much more benefit a plan could bring at most, as a part of this plan's."""
-        return (self.bound - self.benefit) / max(1, self.benefit)
-
-    @property
     def rank(self) -> tuple[int, int, int, int]:
         """The aims' values but for names; the smaller, the better."""
         return (-self.benefit, self.changes, self.servers, self.instances)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class Table:
     peaks: Array
     supply: Array
 
-    @property
+    @cached_property
     def index(self) -> dict[str, int]:
         """The position of each app."""
         return {name: i for i, name in enumerate(self.names)}

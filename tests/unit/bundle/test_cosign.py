@@ -15,14 +15,16 @@ from smartcity_pkg.bundle.provenance import PREDICATE_TYPE
 from smartcity_pkg.bundle.sources.layout import layout_source
 
 
-def run(cosign: Path, command: str, bundle: Path, signer: Keys, folder: Path) -> tuple[bool, bytes]:
+def run(
+    cosign: list[str], command: str, bundle: Path, signer: Keys, folder: Path
+) -> tuple[bool, bytes]:
     """Whether cosign accepts the bundle for a key, and what it prints."""
     key = folder / "key.pub"
     key.write_bytes(signer.signing.public_pem)
     kind = ["--type=slsaprovenance1"] if command == "verify-attestation" else []
     done = subprocess.run(
         [
-            str(cosign),
+            *cosign,
             command,
             *kind,
             f"--key={key}",
@@ -39,7 +41,7 @@ def run(cosign: Path, command: str, bundle: Path, signer: Keys, folder: Path) ->
 
 @pytest.mark.parametrize("command", ["verify", "verify-attestation"])
 def test_cosign_accepts_what_the_key_signed_and_nothing_else(
-    cosign: Path, bundles: dict[str, Path], keys: Keys, tmp_path: Path, command: str
+    cosign: list[str], bundles: dict[str, Path], keys: Keys, tmp_path: Path, command: str
 ) -> None:
     accepted, said = run(cosign, command, bundles["directory"], keys, tmp_path)
     assert accepted, said.decode()
@@ -50,7 +52,7 @@ def test_cosign_accepts_what_the_key_signed_and_nothing_else(
 
 
 def test_cosign_reads_the_statement_as_slsa_provenance(
-    cosign: Path, bundles: dict[str, Path], keys: Keys, tmp_path: Path
+    cosign: list[str], bundles: dict[str, Path], keys: Keys, tmp_path: Path
 ) -> None:
     _accepted, said = run(cosign, "verify-attestation", bundles["directory"], keys, tmp_path)
     envelope = json.loads(said.splitlines()[-1])
@@ -62,7 +64,7 @@ def test_cosign_reads_the_statement_as_slsa_provenance(
 
 @pytest.mark.parametrize("command", ["verify", "verify-attestation"])
 def test_cosign_accepts_each_of_two_signers(
-    cosign: Path, keys: Keys, images: dict[str, list[bytes]], tmp_path: Path, command: str
+    cosign: list[str], keys: Keys, images: dict[str, list[bytes]], tmp_path: Path, command: str
 ) -> None:
     source = layout_source(write_layout(tmp_path / "source", images))
     bundle = tmp_path / "bundle"

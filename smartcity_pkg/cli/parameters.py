@@ -1,0 +1,17 @@
+"""Arguments and options that several commands share, so that they say the same everywhere."""
+
+from __future__ import annotations
+
+import typer
+
+from smartcity_pkg.core.i18n import _
+
+BUNDLE = typer.Argument(
+    help=_("A bundle (folder or .tar), or a region code: the newest packed for it.")
+)
+TRUST = typer.Option(
+    None,
+    "--key",
+    metavar="FILE",
+    help=_("Trust this public key alone (default: the workspace's ring, else all keys/*.pub)."),
+)
