@@ -143,7 +143,8 @@ def _read(path: Path) -> bytes:
             return stream.read(_MAX_KEY_FILE_BYTES)
     except OSError as error:
         why = error.strerror or str(error)
-        raise _bad(path, _("the key cannot be read: {why}").format(why=why), "") from error
+        hint = _("Check the path, and that the disk is connected.")
+        raise _bad(path, _("the key cannot be read: {why}").format(why=why), hint) from error
 
 
 def _exists(path: Path) -> SmartCityError:
