@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 from smartcity_pkg.bundle.patch.matching import Copy, Recipe, Segment, recipe
 from smartcity_pkg.bundle.patch.tarmap import Entry, RawLayer
@@ -54,7 +54,7 @@ class _Frame:
     size_bytes: int
 
 
-def encode(old: Layer, new: Layer, out: BinaryIO, spill: BinaryIO, limit_bytes: int) -> int:
+def encode(old: Layer, new: Layer, out: IO[bytes], spill: IO[bytes], limit_bytes: int) -> int:
     """Write the patch from `old` to `new` into `out`; gives its size in bytes.
 
     `spill` is an empty file for what is in between. Memory does not grow with the layers. Raises
@@ -84,13 +84,15 @@ def encode(old: Layer, new: Layer, out: BinaryIO, spill: BinaryIO, limit_bytes: 
 class _Encoder:
     """Segments to frames in the spill file."""
 
-    def __init__(self, old: RawLayer, new: RawLayer, spill: BinaryIO) -> None:
+    def __init__(self, old: RawLayer, new: RawLayer, spill: IO[bytes]) -> None:
         self._old = old
         self._new = new
         self._spill = spill
         self._end = 0
 
-    def compress(self, pool: Executor, segments: tuple[Segment, ...] | list[Segment], level: int) -> Iterator[_Frame]:
+    def compress(
+        self, pool: Executor, segments: tuple[Segment, ...] | list[Segment], level: int
+    ) -> Iterator[_Frame]:
         """The frames of `segments`, in order."""
         packed = pool.map(lambda segment: self._frame(segment, level), segments)
         for segment, data in zip(segments, packed, strict=True):
@@ -107,7 +109,7 @@ class _Encoder:
 
 def _compressed(data: bytes, level: int, dictionary: bytes = b"") -> bytes:
     parameter = zstd.CompressionParameter
-    options = {
+    options: dict[int, int] = {
         parameter.compression_level: level,
         parameter.window_log: min(max(10, len(data).bit_length()), patchform.MAX_WINDOW_LOG),
         parameter.checksum_flag: 0,

@@ -29,7 +29,7 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes `start` to `end` of the new layer; `old` are their likes in the old one, `equal` or not."""
+    """Bytes `start` to `end` of the new layer; `old` are their likes, `equal` or not."""
 
     start: int
     end: int
@@ -54,7 +54,7 @@ class Take:
 
 @dataclass(frozen=True)
 class Segment:
-    """Ranges of the new layer that are compressed together, and ranges of the old one before them."""
+    """Ranges of the new layer that are compressed together, after those of the old one."""
 
     new: tuple[Range, ...]
     old: tuple[Range, ...]
@@ -67,7 +67,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the new layer is put together: `assembly` in order, taking from the `segments` in order."""
+    """How the new layer is put together: `assembly` takes from the `segments`, both in order."""
 
     assembly: tuple[Copy | Take, ...]
     segments: tuple[Segment, ...]
@@ -90,6 +90,20 @@ def recipe(
             size_bytes += assembly.pop().size_bytes
         assembly.append(Take(size_bytes))
     return Recipe(tuple(assembly), tuple(_segments(fresh)))
+
+
+def likeness(old: Sequence[Entry], new: Sequence[Entry]) -> float:
+    """About how many bytes of `new` the layer `old` spares: the equal, half of the alike."""
+    contents = {e.digest for e in old}
+    names = {_NUMBERS.sub("#", e.name): e.end - e.content for e in old}
+    score = 0.0
+    for entry in new:
+        length = entry.end - entry.content
+        if entry.digest in contents:
+            score += length
+        else:
+            score += min(length, names.get(_NUMBERS.sub("#", entry.name), 0)) / 2
+    return score
 
 
 def _pieces(
@@ -150,7 +164,7 @@ def _segments(pieces: Iterable[Piece]) -> Iterator[Segment]:
 
 
 def _cut(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """The pieces, none longer than a segment; a cut one looks for its likes a little to each side."""
+    """The pieces, none longer than a segment; a cut one looks a little to each side for likes."""
     for piece in pieces:
         length = piece.end - piece.start
         count = -(-length // SEGMENT_BYTES)

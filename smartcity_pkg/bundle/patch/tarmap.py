@@ -7,6 +7,7 @@ no map, and then no patch; nothing here judges what a layer may hold.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tarfile
 import tempfile
@@ -14,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+MAP_VERSION = 1
 _READ_BYTES = 1 << 20
 
 
@@ -63,9 +65,9 @@ class RawLayer:
         self._file.seek(0)
         try:
             with tarfile.open(fileobj=self._file, mode="r:") as archive:
-                for member in archive:
+                while (member := archive.next()) is not None:
                     found.append((member.name, member.offset, member.offset_data))
-                    archive.members.clear()  # it would keep them all
+                    archive.members = []  # type: ignore[attr-defined]  # it would keep them all
                 after = archive.offset
         except (tarfile.TarError, ValueError, OverflowError) as error:
             raise NoTarError(str(error)) from error
@@ -88,3 +90,17 @@ class RawLayer:
         for at in range(start, end, _READ_BYTES):
             hasher.update(self.read(at, min(at + _READ_BYTES, end)))
         return hasher.digest()
+
+
+def to_json(entries: tuple[Entry, ...]) -> bytes:
+    """The map as JSON; names that are no Unicode keep their bytes (PEP 383)."""
+    rows = [[e.name, e.start, e.content, e.end, e.digest.hex()] for e in entries]
+    return json.dumps(rows, separators=(",", ":")).encode()
+
+
+def from_json(text: bytes) -> tuple[Entry, ...]:
+    """What `to_json` wrote."""
+    return tuple(
+        Entry(name, start, content, end, bytes.fromhex(digest))
+        for name, start, content, end, digest in json.loads(text)
+    )
