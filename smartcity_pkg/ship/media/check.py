@@ -17,7 +17,7 @@ from smartcity_pkg.core.progress import Progress, Transfer, no_progress
 from smartcity_pkg.core.units import number_text
 from smartcity_pkg.ship.media import files
 from smartcity_pkg.ship.media.index import MediaPart, MediaRelease
-from smartcity_pkg.ship.media.parity import Loss, repaired_stripes
+from smartcity_pkg.ship.media.parity import Loss, parity_stripes, repaired_stripes
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,14 @@ def readable_tar(found: MediaCheck, progress: Progress = no_progress) -> Iterato
         yield PartedTar(folder, tuple(parts))
 
 
+def repaired_in_place(found: MediaCheck, progress: Progress = no_progress) -> None:
+    """Write every bad part of the disk anew, parity parts too. Raises as `repair`."""
+    if found.bad_parts:
+        repair(found, found.release.folder, progress)
+    if found.bad_parity:
+        _remake_parity(found, progress)
+
+
 def repair(found: MediaCheck, into: Path, progress: Progress = no_progress) -> list[Path]:
     """Make the bad parts anew in the folder `into` from all that is sound; their paths.
 
@@ -172,6 +180,26 @@ def repair(found: MediaCheck, into: Path, progress: Progress = no_progress) -> l
         for path, at in zip(paths, lost, strict=True):
             files.publish(path, index.parts[at].digest)
     return paths
+
+
+def _remake_parity(found: MediaCheck, progress: Progress) -> None:
+    index, folder = found.release.index, found.release.folder
+    paths = {i: folder / index.parity[i].name for i in found.bad_parity}
+    with ExitStack() as stack, files.writing(folder):
+        reader = _Reader(folder, [part.name for part in index.parts], stack)
+        outputs = {i: stack.enter_context(files.aside(p).open("wb")) for i, p in paths.items()}
+        done = 0
+        counts = (len(index.parts), len(index.parity))
+        for stripe in parity_stripes(reader.read, *counts, index.part_bytes):
+            for i, output in outputs.items():
+                output.write(stripe[i])
+            done += len(stripe[0])
+            progress(Transfer("media-repair", _("Repairing parts"), done, index.part_bytes))
+        for output in outputs.values():
+            files.settle(output)
+    with files.writing(folder):
+        for i, path in paths.items():
+            files.publish(path, index.parity[i].digest)
 
 
 class _Reader:

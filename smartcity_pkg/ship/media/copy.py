@@ -207,8 +207,7 @@ class _Copy:
         data = self._index().to_json()
         for name in INDEX_FILES:
             if not _holds(self._folder / name, data):
-                files.write_aside(self._folder / name, [data], lambda _n: None)
-                files.publish(self._folder / name, digest.of_bytes(data))
+                files.put(self._folder / name, data)
 
     def _clear(self) -> None:
         """Remove files of ours that are of no use: cut short, damaged, of another shape.

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from smartcity_pkg.core import atomic
+from smartcity_pkg.core import atomic, digest
 from smartcity_pkg.core.digest import CHUNK_BYTES
 from smartcity_pkg.core.errors import DiskFullError, SmartCityError
 from smartcity_pkg.core.i18n import _
@@ -47,6 +47,12 @@ def write_aside(path: Path, chunks: Iterable[bytes], count: Count) -> None:
             file.write(chunk)
             count(len(chunk))
         settle(file)
+
+
+def put(path: Path, data: bytes) -> None:
+    """Put a small file at `path`, whole or not at all. Raises as `publish`, and OSError."""
+    write_aside(path, [data], lambda _count: None)
+    publish(path, digest.of_bytes(data))
 
 
 def settle(file: BinaryIO) -> None:
