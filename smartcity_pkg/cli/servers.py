@@ -100,7 +100,7 @@ def install(
 
         disk = roads.road(source, "--from").folder
         done = install_from_disk(session, pemda, disk, server, release, allow_downgrade, key)
-        session.show(installed_from_disk(done))
+        session.show(installed_from_disk(*done))
         return
     session.show(installed(install_release(session, pemda, server, release, allow_downgrade, key)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,25 +21,6 @@ if TYPE_CHECKING:
     from smartcity_pkg.ship.media.check import MediaCheck
     from smartcity_pkg.ship.media.copy import CopyReport, Shape
     from smartcity_pkg.ship.transfer import ShipReport
-
-
-@dataclass(frozen=True)
-class FromMedia:
-    """An installation from a disk: its parts' state, what was done, the receipts written there."""
-
-    check: MediaCheck
-    shipped: list[ShipReport]
-    installed: list[InstallReport]
-    receipts: list[Path]
-
-
-@dataclass(frozen=True)
-class Collected:
-    """A receipt from a disk, kept in the workspace; `first` where its server's key was new."""
-
-    receipt: InventoryReceipt
-    file: Path
-    first: bool
 
 
 def copy_bundle(
@@ -67,10 +47,11 @@ def install_from_disk(
     release: str | None,
     allow_downgrade: bool,
     key: Path | None,
-) -> FromMedia:
+) -> tuple[MediaCheck, list[ShipReport], list[InstallReport], list[Path]]:
     """Check the disk's release for a pemda wholly; then ship it, install it, and write receipts.
 
-    No server is asked anything before every part, signature and blob was found good.
+    No server is asked anything before every part, signature and blob was found good. Gives the
+    state of the parts, what was done, and the receipts that were written onto the disk.
     """
     from smartcity_pkg.ship.media.check import check, readable_tar, require_readable
     from smartcity_pkg.ship.media.index import choose
@@ -92,7 +73,7 @@ def install_from_disk(
             install_on(session, target, trusted, contents.release.name, allow_downgrade)
         )
         receipts += _written_receipt(session, target, contents, disk)
-    return FromMedia(found, shipped, installed, receipts)
+    return found, shipped, installed, receipts
 
 
 def check_releases(session: Session, disk: Path, repair: bool) -> list[MediaCheck]:
@@ -112,8 +93,10 @@ def check_releases(session: Session, disk: Path, repair: bool) -> list[MediaChec
     return found
 
 
-def collect_receipts(session: Session, disk: Path) -> list[Collected]:
+def collect_receipts(session: Session, disk: Path) -> list[tuple[InventoryReceipt, Path, bool]]:
     """Keep the disk's receipts in the workspace; a server's first one pins its key.
+
+    Gives each with the file that keeps it, and whether its server was unknown so far.
 
     Raises InputError where there is none or one is none, UntrustedBundleError where one was changed
     or is by another key than its server's first.
@@ -133,7 +116,7 @@ def collect_receipts(session: Session, disk: Path) -> list[Collected]:
         first = pin_receipt(session, receipt)
         kept = session.workspace.receipts / receipt_file(receipt.region, receipt.server)
         atomic.write(kept, Path(receipt.file).read_bytes())
-        collected.append(Collected(receipt, kept, first))
+        collected.append((receipt, kept, first))
     return collected
 
 

@@ -169,12 +169,11 @@ def repair(found: MediaCheck, into: Path, progress: Progress = no_progress) -> l
         outputs = [stack.enter_context(files.aside(path).open("wb")) for path in paths]
         done = 0
         for stripe in repaired_stripes(reader.read, loss, index.part_bytes):
-            for output, data in zip(outputs, stripe, strict=True):
-                output.write(data)
+            for output, data, at in zip(outputs, stripe, lost, strict=True):
+                output.write(data[: max(0, index.parts[at].size_bytes - done)])
             done += len(stripe[0])
             progress(Transfer("media-repair", _("Repairing parts"), done, index.part_bytes))
-        for output, at in zip(outputs, lost, strict=True):
-            output.truncate(index.parts[at].size_bytes)
+        for output in outputs:
             files.settle(output)
     with files.writing(into):
         for path, at in zip(paths, lost, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smartcity_pkg.core.i18n import _
@@ -12,9 +13,11 @@ from smartcity_pkg.ui.presenter import Facts, Line, Part, Result
 from smartcity_pkg.ui.views.server import deployed
 
 if TYPE_CHECKING:
-    from smartcity_pkg.cli.wiring.media import Collected, FromMedia
+    from smartcity_pkg.bundle.inventory import InventoryReceipt
+    from smartcity_pkg.install.outcome import InstallReport
     from smartcity_pkg.ship.media.check import MediaCheck
     from smartcity_pkg.ship.media.copy import CopyReport
+    from smartcity_pkg.ship.transfer import ShipReport
 
 
 def copied(report: CopyReport) -> Result:
@@ -48,18 +51,21 @@ def copied(report: CopyReport) -> Result:
     return Result("copied", data, [Facts("", facts), Line(line, "good"), Line(next_step)])
 
 
-def installed_from_disk(done: FromMedia) -> Result:
+def installed_from_disk(
+    check: MediaCheck,
+    ships: Sequence[ShipReport],
+    installs: Sequence[InstallReport],
+    receipts: Sequence[Path],
+) -> Result:
     """The outcome of `install --from media:DIR`."""
-    parts = deployed(done.shipped, done.installed)
-    texts = [
-        Line(_("receipt for Kominfo: {file}").format(file=file), "good") for file in done.receipts
-    ]
+    parts = deployed(ships, installs)
+    texts = [Line(_("receipt for Kominfo: {file}").format(file=file), "good") for file in receipts]
     data = {
         **parts.data,
-        "media": _check_data(done.check),
-        "receipts": [str(file) for file in done.receipts],
+        "media": _check_data(check),
+        "receipts": [str(file) for file in receipts],
     }
-    return Result("installed-from-media", data, [*_faults(done.check), *parts.parts, *texts])
+    return Result("installed-from-media", data, [*_faults(check), *parts.parts, *texts])
 
 
 def checked(found: Sequence[MediaCheck], repaired: bool) -> Result:
@@ -82,30 +88,29 @@ def checked(found: Sequence[MediaCheck], repaired: bool) -> Result:
     return Result("media-checked", data, parts)
 
 
-def collected(found: Sequence[Collected]) -> Result:
-    """The outcome of `media receipts`."""
+def collected(found: Sequence[tuple[InventoryReceipt, Path, bool]]) -> Result:
+    """The outcome of `media receipts`: each with its file, and whether its server was unknown."""
     parts: list[Part] = []
-    for each in found:
-        r = each.receipt
+    for r, _file, first in found:
         text = _("{server} of {pemda} ({region}): {release}, {layers} layers, on {day}")
         words = {"server": r.server, "pemda": r.pemda, "region": r.region, "release": r.release}
         line = text.format(**words, layers=len(r.diff_ids), day=r.taken_at[:10])
         parts.append(Line(line, "good"))
-        if each.first:
+        if first:
             key = _("its key {key} was unknown, and counts for this server from now on")
             parts.append(Line(key.format(key=r.key_id[:19]), "warn"))
     data = [
         {
-            "file": str(each.file),
-            "region": each.receipt.region,
-            "server": each.receipt.server,
-            "release": each.receipt.release,
-            "taken_at": each.receipt.taken_at,
-            "layers": len(each.receipt.diff_ids),
-            "key_id": each.receipt.key_id,
-            "first": each.first,
+            "file": str(file),
+            "region": r.region,
+            "server": r.server,
+            "release": r.release,
+            "taken_at": r.taken_at,
+            "layers": len(r.diff_ids),
+            "key_id": r.key_id,
+            "first": first,
         }
-        for each in found
+        for r, file, first in found
     ]
     return Result("receipts", {"receipts": data}, parts)
 
