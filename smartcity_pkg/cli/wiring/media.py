@@ -31,6 +31,9 @@ def copy_bundle(
     from smartcity_pkg.ship.media.copy import copy_to_disk
 
     path = session.workspace.bundle(name)
+    if disk.is_dir() and disk.stat().st_dev == session.workspace.root.stat().st_dev:
+        text = _("{disk} is on the same disk as the workspace; is the stick mounted there?")
+        session.progress(Note(text.format(disk=disk), warning=True))
     contents, _receipt = verify_bundle(session, path, key, None, "ship")
     session.progress(
         Step(_("Copying {release} to {disk}").format(release=contents.release.name, disk=disk))

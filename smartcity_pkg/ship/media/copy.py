@@ -195,6 +195,7 @@ class _Copy:
     def write(self) -> None:
         """Copy what is not there; the index comes last."""
         self._folder.mkdir(exist_ok=True)
+        atomic.sync_directory(self._disk)
         self._clear()
         for part in self._to_copy:
             path = self._folder / part.name

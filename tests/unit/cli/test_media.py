@@ -18,8 +18,8 @@ REGION = "32.15"
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
-    (tmp_path / "stick").mkdir()
-    return tmp_path / "stick"
+    (tmp_path / "disk").mkdir()
+    return tmp_path / "disk"
 
 
 def ship(space: Workspace, disk: Path, *words: str) -> dict[str, object]:
@@ -35,6 +35,14 @@ def test_a_release_is_copied_once_and_the_next_step_is_named(space: Workspace, d
     assert ship(space, disk)["already_there"]
     checked = space.smartcity("media", "check", str(disk)).json
     assert checked["releases"][0]["faults"] == []
+
+
+def test_a_folder_that_is_no_stick_of_its_own_is_questioned(
+    space: Workspace, disk: Path, fat: Path
+) -> None:
+    for place, asked in ((disk, True), (fat, False)):
+        ran = space.smartcity("ship", REGION, "--to", f"media:{place}")
+        assert any("is the stick mounted" in e.get("text", "") for e in ran.events) is asked
 
 
 def test_damage_is_named_repaired_and_copied_again(space: Workspace, disk: Path) -> None:
