@@ -146,11 +146,12 @@ def choose(disk: Path, region: str, release: str | None) -> MediaRelease:
         mine = [r for r in mine if r.index.release == release]
     if not mine:
         listed = ", ".join(f"{r.index.release} ({r.index.pemda}, {r.index.region})" for r in found)
+        wanted = f"{region} ({release})" if release else region
         raise InputError(
             Problem(
-                _("expected the release {release} for {region}, got: {found}")
-                .format(release=release or "", region=region, found=listed)
-                .replace("  ", " "),
+                _("expected a release for {wanted}, got: {found}").format(
+                    wanted=wanted, found=listed
+                ),
                 str(disk),
             ),
             _("Take the disk that was made for this pemda, or name the right pemda."),
