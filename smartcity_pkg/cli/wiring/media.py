@@ -57,9 +57,14 @@ def install_from_disk(
     state of the parts, what was done, and the receipts that were written onto the disk.
     """
     from smartcity_pkg.ship.media.check import check, readable_tar, require_readable
-    from smartcity_pkg.ship.media.index import choose
+    from smartcity_pkg.ship.media.index import choose, unfinished_on
 
     pemda = session.pemda(name)
+    for folder in unfinished_on(disk):
+        text = _("the copy of {release} onto this disk did not come to its end").format(
+            release=folder
+        )
+        session.progress(Note(text, warning=True))
     found = check(choose(disk, pemda.region, release), session.progress)
     require_readable(found)
     for fault in found.faults:

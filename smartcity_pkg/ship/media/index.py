@@ -7,6 +7,7 @@ Names are such that FAT32 takes them: no case that matters, no `:`; no file over
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -127,20 +128,29 @@ def releases_on(disk: Path) -> list[MediaRelease]:
     Raises InputError where there is none, or where the index of one cannot be read.
     """
     check_disk(disk)
-    folders = [disk, *sorted(disk.glob(f"{FOLDER_PREFIX}*-*/"))]
-    found = [read_release(f) for f in folders if _has_index(f)]
+    found = [read_release(f) for f in (disk, *_folders(disk)) if _has_index(f)]
     if not found:
-        unfinished = [f.name for f in folders[1:] if any(f.glob("*.tar.*"))]
         raise InputError(
-            Problem(_no_release(unfinished), str(disk)),
+            Problem(_no_release(unfinished_on(disk)), str(disk)),
             _("Copy one onto the disk where it was packed: smartcity ship BUNDLE --to media:DIR"),
         )
     return sorted(found, key=lambda r: (-r.serial, r.index.release))
 
 
+def unfinished_on(disk: Path) -> tuple[str, ...]:
+    """The folders of releases whose copy did not come to its end."""
+    begun = (f for f in _folders(disk) if any(f.glob("*.tar.*")))
+    return tuple(folder.name for folder in begun if not _has_index(folder))
+
+
 def choose(disk: Path, region: str, release: str | None) -> MediaRelease:
-    """The release for a pemda: `release`, else the highest number; InputError if there is none."""
-    found = releases_on(disk)
+    """The release for a pemda: `release`, else the highest number; InputError if there is none.
+
+    Where `release` is named, the others on the disk may be damaged.
+    """
+    check_disk(disk)
+    named = release_folder(disk, release) if release else disk
+    found = [read_release(named)] if release and _has_index(named) else releases_on(disk)
     mine = [r for r in found if r.index.region == region]
     if release is not None:
         mine = [r for r in mine if r.index.release == release]
@@ -179,16 +189,21 @@ def read_release(folder: Path) -> MediaRelease:
         faults,
         _(
             "Copy the release onto the disk again (smartcity ship … --to media:DIR writes only what"
-            " is damaged), or only these files from another disk with the same release."
+            " is damaged), or only these files from another disk with the same release. Another"
+            " release of the disk can be named: --release NAME."
         ),
     )
+
+
+def _folders(disk: Path) -> list[Path]:
+    return sorted(disk.glob(f"{FOLDER_PREFIX}*-*/"))
 
 
 def _has_index(folder: Path) -> bool:
     return any((folder / name).exists() for name in INDEX_FILES)
 
 
-def _no_release(unfinished: list[str]) -> str:
+def _no_release(unfinished: Sequence[str]) -> str:
     if unfinished:
         return _("expected a release, got copies that were not finished: {names}").format(
             names=", ".join(unfinished)

@@ -24,7 +24,7 @@ def parity_stripes(read: Reader, parts: int, parity: int, part_bytes: int) -> It
 
     encoder = zfec.Encoder(parts, parts + parity)
     wanted = tuple(range(parts, parts + parity))
-    for offset, size in _stripes(parts, part_bytes):
+    for offset, size in _stripes(parts + parity, part_bytes):
         blocks = [read(i, offset, size).ljust(size, b"\0") for i in range(parts)]
         yield encoder.encode(blocks, wanted)
 
@@ -50,7 +50,7 @@ def repaired_stripes(read: Reader, loss: Loss, part_bytes: int) -> Iterator[list
     for at, stand_in in zip(loss.lost, loss.stand_ins, strict=True):
         numbers[at] = loss.parts + stand_in
     decoder = zfec.Decoder(loss.parts, loss.parts + loss.parity)
-    for offset, size in _stripes(loss.parts, part_bytes):
+    for offset, size in _stripes(loss.parts + loss.parity, part_bytes):
         blocks = [read(n, offset, size).ljust(size, b"\0") for n in numbers]
         whole = decoder.decode(blocks, numbers)
         yield [whole[at] for at in loss.lost]

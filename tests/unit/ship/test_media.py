@@ -30,7 +30,13 @@ from smartcity_pkg.core.units import MIB
 from smartcity_pkg.ship.media import files
 from smartcity_pkg.ship.media.check import readable_tar, repaired_in_place, require_readable
 from smartcity_pkg.ship.media.copy import Shape
-from smartcity_pkg.ship.media.index import INDEX_FILES, MediaIndex, choose, releases_on
+from smartcity_pkg.ship.media.index import (
+    INDEX_FILES,
+    MediaIndex,
+    choose,
+    releases_on,
+    unfinished_on,
+)
 
 PLAIN = Shape(PART_BYTES, 0)
 WITH_PARITY = Shape(PART_BYTES, 3)
@@ -500,6 +506,19 @@ def test_an_unfinished_copy_is_called_so(world: MediaWorld, folder: Path) -> Non
         next(folder.glob(f"*/{name}")).unlink()
     with pytest.raises(InputError, match=f"not finished: smartcity-{world.release}"):
         releases_on(folder)
+    assert unfinished_on(folder) == (f"smartcity-{world.release}",)
+
+
+def test_a_release_that_is_named_is_found_beside_damaged_ones(
+    world: MediaWorld, other: MediaWorld, folder: Path
+) -> None:
+    world.copy(folder, PLAIN)
+    for path in folder.glob("*/*.json"):
+        cut(path)
+    other.copy(folder, PLAIN)
+    with pytest.raises(InputError, match=world.release):
+        choose(folder, REGION, None)
+    assert choose(folder, REGION, other.release).index.release == other.release
 
 
 def test_the_folder_of_a_release_will_do_for_the_disk(world: MediaWorld, folder: Path) -> None:
