@@ -72,7 +72,7 @@ def _ship_to_disk(
     session: Session, bundle: str, to: str, key: Path | None, size: str | None, parity: int | None
 ) -> None:
     from smartcity_pkg.cli.wiring.media import copy_bundle
-    from smartcity_pkg.ship.media.copy import Shape
+    from smartcity_pkg.ship.media.shape import Shape
     from smartcity_pkg.ui.views.media import copied
 
     disk = roads.road(to, "--to").folder

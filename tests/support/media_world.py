@@ -15,8 +15,9 @@ from smartcity_pkg.bundle.sources.layout import layout_source
 from smartcity_pkg.bundle.verify import verify
 from smartcity_pkg.core.progress import Progress, no_progress
 from smartcity_pkg.ship.media.check import MediaCheck, check, readable_tar
-from smartcity_pkg.ship.media.copy import CopyReport, Shape, copy_to_disk
+from smartcity_pkg.ship.media.copy import CopyReport, copy_to_disk
 from smartcity_pkg.ship.media.index import choose
+from smartcity_pkg.ship.media.shape import Shape
 
 REGION = "32.15"
 PART_BYTES = 100_000

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from smartcity_pkg.bundle.inventory import InventoryReceipt
     from smartcity_pkg.install.outcome import InstallReport
     from smartcity_pkg.ship.media.check import MediaCheck
-    from smartcity_pkg.ship.media.copy import CopyReport, Shape
+    from smartcity_pkg.ship.media.copy import CopyReport
+    from smartcity_pkg.ship.media.shape import Shape
     from smartcity_pkg.ship.transfer import ShipReport
 
 

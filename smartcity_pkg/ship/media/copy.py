@@ -20,18 +20,13 @@ from smartcity_pkg.bundle.contents import BundleContents
 from smartcity_pkg.bundle.layout import Bundle, reading
 from smartcity_pkg.bundle.tarform import TarForm
 from smartcity_pkg.core import atomic, digest
-from smartcity_pkg.core.errors import DiskFullError, InputError, Problem, UsageError
+from smartcity_pkg.core.errors import DiskFullError, InputError, Problem
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Transfer, no_progress
 from smartcity_pkg.core.units import MIB, bytes_text
 from smartcity_pkg.ship.media import files
 from smartcity_pkg.ship.media.index import (
-    DEFAULT_PART_BYTES,
     INDEX_FILES,
-    MAX_PART_BYTES,
-    MAX_PARTS,
-    MAX_WITH_PARITY,
-    MIN_PART_BYTES,
     MediaIndex,
     MediaPart,
     check_disk,
@@ -42,21 +37,9 @@ from smartcity_pkg.ship.media.index import (
     release_folder,
 )
 from smartcity_pkg.ship.media.parity import parity_stripes
+from smartcity_pkg.ship.media.shape import Shape
 
 _MARGIN_BYTES = 4 * MIB  # for the index, and for clusters that are not filled
-_USUAL_PARTS = 200  # at most, by default: leaves numbers for parity
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How large parts are, and how many of them may be lost.
-
-    None stands for what the disk has of the release already, else for the default: 64 MiB (more
-    where that made too many parts), and no parity.
-    """
-
-    part_bytes: int | None = None
-    parity: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +110,7 @@ class _Copy:
         self._folder = release_folder(disk, self._release)
         self._present = _ours_in(self._folder, self._release)
         self._before = _index_in(self._folder)
-        self._part_bytes, parity = _chosen(shape, self._before, tar.size_bytes)
+        self._part_bytes, parity = shape.chosen(self._before, tar.size_bytes)
         self._looked_bytes = self._written_bytes = 0
         self._parts = self._wanted_parts()
         self._parity_names = [parity_name(self._release, n + 1) for n in range(parity)]
@@ -341,34 +324,3 @@ def _index_in(folder: Path) -> MediaIndex | None:
         return read_release(folder).index
     except InputError:
         return None
-
-
-def _chosen(shape: Shape, before: MediaIndex | None, size_bytes: int) -> tuple[int, int]:
-    """The size of parts in bytes and the number of parity parts; UsageError where impossible."""
-    parity = shape.parity
-    if parity is None:
-        parity = len(before.parity) if before else 0
-    part_bytes = shape.part_bytes or (before.part_bytes if before else _default_part(size_bytes))
-    if not MIN_PART_BYTES <= part_bytes <= MAX_PART_BYTES:
-        raise UsageError(
-            _("--part-size: expected {least} to {most} bytes, got {given}").format(
-                least=MIN_PART_BYTES, most=MAX_PART_BYTES, given=part_bytes
-            ),
-            _("FAT32 takes no larger files; 64 MiB is good for most disks"),
-        )
-    most = MAX_WITH_PARITY - parity if parity else MAX_PARTS
-    if parity < 0 or most < 1 or -(-size_bytes // part_bytes) > most:
-        raise UsageError(
-            _("{count} parts and {parity} parity parts: expected at most {most} together").format(
-                count=-(-size_bytes // part_bytes),
-                parity=parity,
-                most=MAX_WITH_PARITY if parity else MAX_PARTS,
-            ),
-            _("choose larger parts (--part-size), or fewer parity parts (--parity)"),
-        )
-    return part_bytes, parity
-
-
-def _default_part(size_bytes: int) -> int:
-    needed = -(-size_bytes // _USUAL_PARTS)
-    return min(MAX_PART_BYTES, max(DEFAULT_PART_BYTES, -(-needed // MIB) * MIB))

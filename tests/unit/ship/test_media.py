@@ -29,7 +29,6 @@ from smartcity_pkg.core.progress import Event, Transfer
 from smartcity_pkg.core.units import MIB
 from smartcity_pkg.ship.media import files
 from smartcity_pkg.ship.media.check import readable_tar, repaired_in_place, require_readable
-from smartcity_pkg.ship.media.copy import Shape
 from smartcity_pkg.ship.media.index import (
     INDEX_FILES,
     MediaIndex,
@@ -37,6 +36,7 @@ from smartcity_pkg.ship.media.index import (
     releases_on,
     unfinished_on,
 )
+from smartcity_pkg.ship.media.shape import Shape
 
 PLAIN = Shape(PART_BYTES, 0)
 WITH_PARITY = Shape(PART_BYTES, 3)
@@ -170,6 +170,7 @@ def test_parity_can_be_added_later_without_copying_the_parts(
     ("shape", "words"),
     [
         (Shape(1000, 0), "part-size"),
+        (Shape(0, 0), "part-size"),
         (Shape(4 << 30, 0), "part-size"),
         (Shape(64 << 10, 250), "parity"),
         (Shape(PART_BYTES, 256), "parity"),
@@ -181,6 +182,24 @@ def test_an_impossible_shape_is_refused_with_nothing_written(
     with pytest.raises(UsageError, match=words):
         world.copy(folder, shape)
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "part_bytes"),
+    [(1000, 64 * MIB), (200 * 64 * MIB, 64 * MIB), (200 * 64 * MIB + 1, 65 * MIB)],
+)
+def test_parts_grow_with_bundles_that_would_make_too_many(size_bytes: int, part_bytes: int) -> None:
+    assert Shape().chosen(None, size_bytes) == (part_bytes, 0)
+
+
+def test_a_bundle_smaller_than_any_part_is_copied_twice_alike(
+    world: MediaWorld, folder: Path
+) -> None:
+    world.copy(folder, Shape(64 << 10, 1))
+    index = choose(folder, REGION, None).index
+    tiny = index.parts[0].model_copy(update={"size_bytes": 20_000})
+    before = index.model_copy(update={"parts": (tiny,)})
+    assert Shape().chosen(before, 20_000) == (64 << 10, 1)
 
 
 def test_a_disk_that_is_not_connected_is_told(world: MediaWorld, tmp_path: Path) -> None:
@@ -262,7 +281,8 @@ from pathlib import Path
 from smartcity_pkg.bundle.keys import load_trusted
 from smartcity_pkg.bundle.layout import open_bundle
 from smartcity_pkg.bundle.verify import verify
-from smartcity_pkg.ship.media.copy import Shape, copy_to_disk
+from smartcity_pkg.ship.media.copy import copy_to_disk
+from smartcity_pkg.ship.media.shape import Shape
 bundle, key, disk = map(Path, sys.argv[1:])
 contents = verify(bundle, load_trusted([key]))
 with open_bundle(bundle) as opened:
