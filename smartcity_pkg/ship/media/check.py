@@ -98,7 +98,7 @@ def _fault_of(path: Path, part: MediaPart, by_digest: Mapping[str, str], count: 
         return ""
     if found in by_digest:
         return _("it holds what {name} should hold").format(name=by_digest[found])
-    return _("expected the content {expected}, got {got}").format(
+    return _("its content is damaged (sum {got}, expected {expected})").format(
         expected=part.digest[:19], got=found[:19]
     )
 
@@ -115,10 +115,14 @@ def require_readable(found: MediaCheck) -> None:
     index = found.release.index
     names = ", ".join(index.parts[i].name for i in found.bad_parts)
     raise UntrustedBundleError(
-        _("{folder}: {count} of {all} parts are damaged or missing:\n{list}").format(
+        _(
+            "{folder}: {count} of {all} parts are damaged or missing, parity can repair {most}:"
+            "\n{list}"
+        ).format(
             folder=found.release.folder,
             count=len(found.faults),
             all=len(index.parts) + len(index.parity),
+            most=len(index.parity) - len(found.bad_parity),
             list=listed,
         ),
         _(

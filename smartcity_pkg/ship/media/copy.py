@@ -112,11 +112,13 @@ class _Copy:
         self._before = _index_in(self._folder)
         self._part_bytes, parity = shape.chosen(self._before, tar.size_bytes)
         self._looked_bytes = self._written_bytes = 0
+        self._look_bytes = tar.size_bytes + sum(self._present.values())
         self._parts = self._wanted_parts()
         self._parity_names = [parity_name(self._release, n + 1) for n in range(parity)]
         self._parity = self._known_parity()
         known = [*self._parts, *self._parity.values()]
         self._sound = {part.name for part in known if self._is_sound(part)}
+        self._looked(self._look_bytes - self._looked_bytes)  # what is of no use was not read
         self._to_copy = [part for part in self._parts if part.name not in self._sound]
         self._parity_to_copy = [n for n in self._parity_names if n not in self._sound]
 
@@ -286,7 +288,7 @@ class _Copy:
 
     def _looked(self, size_bytes: int) -> None:
         self._looked_bytes += size_bytes
-        done, total = self._looked_bytes, self._tar.size_bytes + sum(self._present.values())
+        done, total = self._looked_bytes, self._look_bytes
         self._progress(Transfer("media-look", _("Comparing with the disk"), done, total))
 
     def _written(self, size_bytes: int) -> None:

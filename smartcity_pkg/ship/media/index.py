@@ -6,6 +6,7 @@ Names are such that FAT32 takes them: no case that matters, no `:`; no file over
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -200,7 +201,7 @@ def _folders(disk: Path) -> list[Path]:
 
 
 def _has_index(folder: Path) -> bool:
-    return any((folder / name).exists() for name in INDEX_FILES)
+    return any((folder / name).is_file() for name in INDEX_FILES)
 
 
 def _no_release(unfinished: Sequence[str]) -> str:
@@ -212,6 +213,8 @@ def _no_release(unfinished: Sequence[str]) -> str:
 
 
 def _read(path: Path) -> bytes:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise OSError(errno.EINVAL, _("it is no regular file"))
     with path.open("rb") as stream:
         return stream.read(_MAX_INDEX_BYTES + 1)
 

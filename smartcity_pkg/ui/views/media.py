@@ -31,7 +31,10 @@ def copied(report: CopyReport) -> Result:
         copied=bytes_text(report.bytes_copied),
         kept=bytes_text(report.bytes_kept),
     )
-    shape = _("{count} parts of {size}, any {parity} of them can be repaired")
+    if report.parity:
+        shape = _("{count} parts of {size}, any {parity} of them can be repaired")
+    else:
+        shape = _("{count} parts of {size}, without parity")
     facts = [
         (_("folder"), report.folder),
         (

@@ -388,8 +388,8 @@ def link(parts: list[Path]) -> None:
 
 
 HARMS: dict[str, tuple[Harm, list[int], str]] = {
-    "a flipped bit": (lambda p: flip(p[3]), [3], "expected the content"),
-    "the first byte": (lambda p: flip(p[0], 0), [0], "expected the content"),
+    "a flipped bit": (lambda p: flip(p[3]), [3], "content is damaged"),
+    "the first byte": (lambda p: flip(p[0], 0), [0], "content is damaged"),
     "cut short": (lambda p: cut(p[2]), [2], "expected 100,000 bytes, got 50,000 bytes"),
     "empty": (lambda p: p[2].write_bytes(b""), [2], "got 0 bytes"),
     "missing": (lambda p: p[1].unlink(), [1], "missing"),
@@ -467,6 +467,17 @@ def test_without_any_whole_index_both_are_named_and_the_next_copy_heals_them(
     report = world.copy(folder, WITH_PARITY)
     assert report.already_there
     assert world.look(folder).faults == ()
+
+
+def test_a_pipe_in_place_of_an_index_is_not_waited_for(world: MediaWorld, folder: Path) -> None:
+    world.copy(folder, PLAIN)
+    (first, second) = (next(folder.glob(f"*/{name}")) for name in INDEX_FILES)
+    first.unlink()
+    os.mkfifo(first)
+    assert world.look(folder).faults == ()
+    second.unlink()
+    with pytest.raises(InputError):
+        releases_on(folder)
 
 
 def test_no_flipped_byte_of_an_index_is_believed(world: MediaWorld, folder: Path) -> None:
