@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from smartcity_pkg.bundle import compression, oci, trust
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
-from smartcity_pkg.bundle.layout import Bundle, open_bundle, reading
+from smartcity_pkg.bundle.layout import Bundle, PartedTar, open_bundle, reading
 from smartcity_pkg.bundle.sbom import cyclonedx
 from smartcity_pkg.bundle.sbom.cyclonedx import BadSbomError, Sbom
 from smartcity_pkg.bundle.structure import broken
@@ -29,15 +29,17 @@ from smartcity_pkg.core.progress import Progress, Transfer, no_progress
 _MOST_THREADS = 4
 
 
-def verify(path: Path, trusted: TrustedKeys, progress: Progress = no_progress) -> BundleContents:
-    """What the bundle at `path` holds, after all of it was checked; only proven signatures.
+def verify(
+    source: Path | PartedTar, trusted: TrustedKeys, progress: Progress = no_progress
+) -> BundleContents:
+    """What the bundle at `source` holds, after all of it was checked; only proven signatures.
 
     Each layer is decompressed while it is read, and its diffID and size are checked as well; one
     that would open to more than its size is stopped there. Whether the grant holds today is for
     whoever installs. Memory does not grow with the bundle.
     Raises UntrustedBundleError with what is wrong and where; InputError where there is no bundle.
     """
-    with open_bundle(path) as bundle:
+    with open_bundle(source) as bundle:
         genuine = genuine_signatures(bundle.root.digest, bundle.signatures, trusted)
         contents = sound_contents(bundle)
         root, release = bundle.root.digest, contents.release

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import typer
 
+from smartcity_pkg.cli import roads
 from smartcity_pkg.cli.parameters import BUNDLE, TRUST
 from smartcity_pkg.cli.screens import Command
-from smartcity_pkg.cli.session import session_of
+from smartcity_pkg.cli.session import Session, session_of
 from smartcity_pkg.core.i18n import _
 
 _PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
@@ -50,13 +51,33 @@ def ship(
     pemda: str | None = _PROFILE,
     server: list[str] | None = _SERVER,
     key: Path | None = TRUST,
+    to: str | None = roads.TO,
+    part_size: str | None = roads.PART_SIZE,
+    parity: int | None = roads.PARITY,
 ) -> None:
     """Ship a verified bundle."""
     from smartcity_pkg.cli.wiring.servers import ship_bundle
     from smartcity_pkg.ui.views.server import shipped
 
     session = session_of(context)
+    if to is not None:
+        roads.refuse({"--pemda": pemda, "--server": server}, _("with --to media:DIR"))
+        _ship_to_disk(session, bundle, to, key, part_size, parity)
+        return
+    roads.refuse({"--part-size": part_size, "--parity": parity}, _("without --to media:DIR"))
     session.show(shipped(ship_bundle(session, bundle, pemda, server, key)))
+
+
+def _ship_to_disk(
+    session: Session, bundle: str, to: str, key: Path | None, size: str | None, parity: int | None
+) -> None:
+    from smartcity_pkg.cli.wiring.media import copy_bundle
+    from smartcity_pkg.ship.media.shape import Shape
+    from smartcity_pkg.ui.views.media import copied
+
+    disk = roads.road(to, "--to").folder
+    shape = Shape(roads.size_bytes(size, "--part-size"), parity)
+    session.show(copied(copy_bundle(session, bundle, disk, key, shape)))
 
 
 def install(
@@ -66,12 +87,21 @@ def install(
     release: str | None = _RELEASE,
     allow_downgrade: bool = _OLDER,
     key: Path | None = TRUST,
+    source: str | None = roads.FROM,
 ) -> None:
-    """Install a shipped release."""
+    """Install a shipped release, or one from a disk."""
     from smartcity_pkg.cli.wiring.servers import install_release
     from smartcity_pkg.ui.views.server import installed
 
     session = session_of(context)
+    if source is not None:
+        from smartcity_pkg.cli.wiring.media import install_from_disk
+        from smartcity_pkg.ui.views.media import installed_from_disk
+
+        disk = roads.road(source, "--from").folder
+        done = install_from_disk(session, pemda, disk, server, release, allow_downgrade, key)
+        session.show(installed_from_disk(*done))
+        return
     session.show(installed(install_release(session, pemda, server, release, allow_downgrade, key)))
 
 

@@ -82,6 +82,11 @@ class Workspace:
         """The signed grant of one pemda."""
         return self.root / "grants" / f"{region}.json"
 
+    @property
+    def receipts(self) -> Path:
+        """Receipts of servers, and the keys that signed each server's first one."""
+        return self.root / "receipts"
+
     def plan(self, region: str) -> Path:
         """The plan of one pemda."""
         return self.root / "plans" / f"{region}.yaml"

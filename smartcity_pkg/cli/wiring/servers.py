@@ -21,11 +21,13 @@ from smartcity_pkg.core.progress import Step
 
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.contents import BundleContents
+    from smartcity_pkg.bundle.layout import PartedTar
     from smartcity_pkg.bundle.receipt import Receipt
     from smartcity_pkg.bundle.trust import TrustedKeys
     from smartcity_pkg.catalogue.pemda import Pemda, Server
     from smartcity_pkg.hosts.host import Host
     from smartcity_pkg.install.outcome import InstallReport, RollbackReport
+    from smartcity_pkg.install.place import Place
     from smartcity_pkg.install.status import ServerStatus
     from smartcity_pkg.install.uninstall import UninstallReport
     from smartcity_pkg.ship.transfer import ShipReport
@@ -51,6 +53,17 @@ class Target:
         """A connection, closed at the end."""
         with closing(self.connect()) as host:
             yield host
+
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """The server with its store and engine, while a connection is open."""
+        from smartcity_pkg.engines.compose import ComposeEngine
+        from smartcity_pkg.hosts.store import StorePaths
+        from smartcity_pkg.install.place import Place
+
+        with self.host() as host:
+            paths = StorePaths()
+            yield Place(host, self.server.name, paths, ComposeEngine(host, paths))
 
 
 def targets(pemda: Pemda, names: Sequence[str] | None, planned: Sequence[str] = ()) -> list[Target]:
@@ -99,7 +112,7 @@ def ship_bundle(
     """Verify a bundle wholly, then ship it to each server of its plan."""
     path = session.workspace.bundle(name)
     contents, chosen, receipt = _checked(session, path, profile, servers, key)
-    return [_ship(session, path, contents, target, receipt) for target in chosen]
+    return [ship_to(session, path, contents, target, receipt) for target in chosen]
 
 
 def deploy_bundle(
@@ -113,10 +126,10 @@ def deploy_bundle(
     """Ship to every server first, then install on each."""
     path = session.workspace.bundle(name)
     contents, chosen, receipt = _checked(session, path, profile, servers, key)
-    shipped = [_ship(session, path, contents, target, receipt) for target in chosen]
+    shipped = [ship_to(session, path, contents, target, receipt) for target in chosen]
     trusted = trusted_keys(session, key)
     release = contents.release.name
-    installed = [_install(session, t, trusted, release, allow_downgrade) for t in chosen]
+    installed = [install_on(session, t, trusted, release, allow_downgrade) for t in chosen]
     return shipped, installed
 
 
@@ -131,7 +144,7 @@ def install_release(
     """Install what the servers' stores hold."""
     chosen = targets(session.pemda(name), servers)
     trusted = trusted_keys(session, key)
-    return [_install(session, t, trusted, release, allow_downgrade) for t in chosen]
+    return [install_on(session, t, trusted, release, allow_downgrade) for t in chosen]
 
 
 def roll_back(session: Session, name: str, servers: list[str] | None) -> list[RollbackReport]:
@@ -197,6 +210,17 @@ def _checked(
 ) -> tuple[BundleContents, list[Target], Receipt]:
     """The bundle's verified contents, the servers that it is for, and the receipt of the check."""
     contents, receipt = verify_bundle(session, path, key, None, "ship")
+    return contents, checked_targets(session, path, contents, profile, servers), receipt
+
+
+def checked_targets(
+    session: Session,
+    path: Path,
+    contents: BundleContents,
+    profile: str | None,
+    servers: list[str] | None,
+) -> list[Target]:
+    """The servers that a bundle is for; InputError where it is for another pemda."""
     release = contents.release
     pemda = session.pemda(profile or release.region)
     if pemda.region != release.region:
@@ -210,12 +234,17 @@ def _checked(
             ),
             _("pack a release for this pemda, or give the profile that belongs to the bundle"),
         )
-    return contents, targets(pemda, servers, release.plan.servers), receipt
+    return targets(pemda, servers, release.plan.servers)
 
 
-def _ship(
-    session: Session, path: Path, contents: BundleContents, target: Target, receipt: Receipt
+def ship_to(
+    session: Session,
+    source: Path | PartedTar,
+    contents: BundleContents,
+    target: Target,
+    receipt: Receipt,
 ) -> ShipReport:
+    """Ship a verified bundle to one server."""
     from smartcity_pkg.bundle.layout import open_bundle
     from smartcity_pkg.bundle.patch.book import PatchBook, layers_of
     from smartcity_pkg.ship.patching import Patcher
@@ -225,7 +254,7 @@ def _ship(
     session.progress(
         Step(_("Shipping {release} to {server}").format(release=contents.release.name, server=name))
     )
-    with open_bundle(path) as bundle:
+    with open_bundle(source) as bundle:
         book = PatchBook(layer_cache(), [layers_of(bundle, contents)])
         return ship(
             bundle,
@@ -238,13 +267,14 @@ def _ship(
         )
 
 
-def _install(
+def install_on(
     session: Session,
     target: Target,
     trusted: TrustedKeys,
     release: str | None,
     allow_downgrade: bool,
 ) -> InstallReport:
+    """Install on one server what its store holds."""
     from smartcity_pkg.install.outcome import InstallOptions
     from smartcity_pkg.install.run import install
 
