@@ -20,6 +20,7 @@ from smartcity_pkg.core.progress import Note, Progress, Transfer, no_progress
 from smartcity_pkg.hosts.facts import ServerFacts, gather, need_engine
 from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import PartState, Store, StorePaths
+from smartcity_pkg.ship.documents import put_documents
 from smartcity_pkg.ship.meter import Meter, MeteredHost
 from smartcity_pkg.ship.patching import Patcher
 from smartcity_pkg.ship.plan import PlannedBlob, TransferPlan, plan_transfer
@@ -158,7 +159,9 @@ class _Shipment:
         store = Store(metered, self._paths)
         plan = self._planned(store, facts)
         self._first_plan = self._first_plan or plan
-        store.put_small({b.digest: self._bundle.read(b.digest) for b in plan.small})
+        documents = {b.digest: self._bundle.read(b.digest) for b in plan.small}
+        book = self._patcher.book if self._patcher else None
+        put_documents(store, documents, facts, book.document if book else _unknown)
         for blob in plan.to_send:
             begun = self._paths.part(blob.part).name in facts.parts
             self._send(store, blob, store.part_state(blob.part) if begun else _NOTHING)
@@ -168,6 +171,8 @@ class _Shipment:
             store.write(self._paths.ship_receipt(name), self._receipt, _("the receipt"))
         if not plan.offered or store.read(self._paths.offer(name)) != offer:
             store.write_offer(name, offer)
+        if book:
+            book.add_documents(documents.values())
         if self._recovered:
             store.remove(self._recovered)
         self._show(self._total(), last=True)
@@ -304,6 +309,10 @@ class _Shelf:
     def read(self, blob_digest: str) -> bytes:
         """A small blob of the bundle."""
         return self._bundle.read(blob_digest)
+
+
+def _unknown(_digest: str) -> None:
+    """No document is known here."""
 
 
 def _offer(contents: BundleContents) -> bytes:
