@@ -99,13 +99,17 @@ Harm = Callable[[list[Path]], None]
 
 
 def write_receipt(
-    disk: Path, key: SigningKey, serial: int = 1, diff_ids: Iterable[str] = ()
+    disk: Path,
+    key: SigningKey,
+    serial: int = 1,
+    diff_ids: Iterable[str] = (),
+    server: str = "balai-kota",
 ) -> Path:
-    """A receipt of the server `balai-kota` with these layers, signed by `key`."""
+    """A receipt of `server` with these layers, signed by `key`."""
     inventory = Inventory(
         region=REGION,
         pemda="Kabupaten Karawang",
-        server="balai-kota",
+        server=server,
         release=f"{serial}-0123456789ab",
         serial=serial,
         diff_ids=tuple(sorted(diff_ids)),
@@ -115,6 +119,6 @@ def write_receipt(
         smartcity="0.1.0",
         public_key=ecdsa.line_of_pem(key.public_pem),
     )
-    path = disk / receipt_file(REGION, "balai-kota")
+    path = disk / receipt_file(REGION, server)
     path.write_bytes(inventory.envelope.signed_by(key).to_json())
     return path
