@@ -93,6 +93,11 @@ class Bench:
             return True
         return size * 8 / (mbps * 1e6) <= float(self.chosen.longest)
 
+    def keep(self) -> None:
+        """Write what is known so far, if that was asked for: a run takes long."""
+        if self.chosen.json:
+            self.chosen.json.write_text(json.dumps(self.results.to_json(), indent=1))
+
     def throughput(self) -> None:
         """The first ship without a limit, beside `cat | ssh` of as many bytes."""
         self.chain("smartcity", links.UNSHAPED)
@@ -158,11 +163,11 @@ def main() -> None:
                 for mbps in chosen.links:  # the fastest first: it tells how many bytes there are
                     for tool in chosen.tools:
                         bench.chain(tool, mbps)
+                        bench.keep()
                 if "smartcity" in chosen.tools:
                     bench.throughput()
             bench.codecs()
-    if chosen.json:
-        chosen.json.write_text(json.dumps(bench.results.to_json(), indent=1))
+            bench.keep()
     print(report.text(bench.results, chosen.links, chosen.steps, chosen.tools, chosen.runs))
 
 

@@ -72,7 +72,6 @@ class Workload:
         self.docker_host = f"unix://{sender.docker_socket}"
         self.client = str(lab.root_fs.docker_client)
         self.bundles: dict[str, Path] = {}
-        self.pack_s: dict[str, str] = {}
         self._layers = Layers(lab.home)
         self._catalogue = folder / "bundles"
         exercise.copy_catalogue(ROOT / "bundles", self._catalogue)
@@ -197,7 +196,8 @@ class Workload:
                 self.docker("tag", f"smartcity/{app}:{step}", service["image"])
         self.smartcity("select", REGION)
         self.bundles[step] = self.folder / "out" / f"{step}.tar"
-        self.smartcity("pack", REGION, "--out", str(self.bundles[step]))
+        serial = str(STEPS.index(step) + 1)  # packed elsewhere than in releases/, none is the next
+        self.smartcity("pack", REGION, "--serial", serial, "--out", str(self.bundles[step]))
 
 
 def _config(chain: tuple[Layer, ...]) -> bytes:
