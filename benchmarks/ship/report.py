@@ -81,6 +81,19 @@ class Results:
             "opened_bytes": self.opened_bytes,
         }
 
+    @classmethod
+    def of_json(cls, data: dict[str, Any]) -> Results:
+        """What `to_json` gave."""
+        results = cls(opened_bytes=data["opened_bytes"])
+        for entry in data["measured"]:
+            place = {name: entry.pop(name) for name in ("tool", "step", "mbps")}
+            results.add(**place, cost=Cost(**entry))
+        results.plain = [Cost(**entry) for entry in data["cat_ssh"]]
+        for entry in data["codecs"]:
+            encoded = Encoded(**{k: v for k, v in entry.items() if k != "step"})
+            results.codecs[entry["step"], encoded.codec] = encoded
+        return results
+
     def _fastest(self, tool: str, step: str) -> int | None:
         known = [m for name, which, m in self.measured if (name, which) == (tool, step) and m]
         return max(known, default=None)
@@ -89,8 +102,9 @@ class Results:
         return statistics.median(of(cost) for cost in self.measured[tool, step, mbps])
 
 
-def text(results: Results, links: list[int], steps: list[str], tools: list[str], runs: int) -> str:
+def text(results: Results, links: list[int], steps: list[str], tools: list[str]) -> str:
     """The tables and the goals."""
+    runs = max(map(len, results.measured.values()), default=0)
     lines = [
         f"medians of {runs} runs; MB at the server's interface, both ways; seconds until loaded and"
         " verified; ~ is computed from the bytes",

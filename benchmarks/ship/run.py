@@ -53,7 +53,7 @@ class Bench:
         if not any(self._measured(tool, step, mbps) for step in self.chosen.steps):
             return
         server = self.lab.server(
-            f"{tool}-{mbps}-{len(self.results.measured)}",
+            f"{tool}-{mbps}",
             engine_over=self.tree,
             dockerd_options=peers.DOCKERD_OPTIONS,
         )
@@ -140,6 +140,7 @@ def _options() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--slow-codecs", action="store_true", help="zstd -19 too (ten minutes)")
     parser.add_argument("--json", type=Path, help="write all that was measured to this file")
+    parser.add_argument("--show", type=Path, help="measure nothing: the tables of such a file")
     chosen = parser.parse_args()
     chosen.links = sorted(map(int, chosen.links.split(",")), reverse=True)
     chosen.tools = chosen.tools.split(",")
@@ -152,6 +153,17 @@ def _options() -> argparse.Namespace:
 
 def main() -> None:
     chosen = _options()
+    if chosen.show:
+        show(report.Results.of_json(json.loads(chosen.show.read_text())), chosen)
+    else:
+        measure(chosen)
+
+
+def show(results: report.Results, chosen: argparse.Namespace) -> None:
+    print(report.text(results, chosen.links, chosen.steps, chosen.tools))
+
+
+def measure(chosen: argparse.Namespace) -> None:
     if missing := peers.missing_programs():
         sys.exit(f"not installed: {', '.join(missing)} (Debian: {' '.join(peers.HOST_PACKAGES)})")
     with Lab(PREFIX) as lab:
@@ -168,7 +180,7 @@ def main() -> None:
                     bench.throughput()
             bench.codecs()
             bench.keep()
-    print(report.text(bench.results, chosen.links, chosen.steps, chosen.tools, chosen.runs))
+    show(bench.results, chosen)
 
 
 if __name__ == "__main__":
