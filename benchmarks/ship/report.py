@@ -113,7 +113,9 @@ def text(results: Results, links: list[int], steps: list[str], tools: list[str])
         + f"{'CPU s':>8}{'engine':>8}{'sender':>8}{'server':>8} MiB",
     ]  # fmt: skip
     for step in steps:
-        lines += [_row(results, links, step, tool) for tool in tools]
+        lines += [
+            _row(results, links, step, tool) for tool in tools if results.wire_bytes(tool, step)
+        ]
         for (which, codec), found in results.codecs.items():
             if which == step:
                 lines.append(f"{step:7}{codec:24} {found.size_bytes / 1e6:.3f} MB of patches alone,"
@@ -125,12 +127,10 @@ def text(results: Results, links: list[int], steps: list[str], tools: list[str])
 
 def _row(results: Results, links: list[int], step: str, tool: str) -> str:
     size = results.wire_bytes(tool, step)
-    row = f"{step:7}{tool:11}" + (f"{size / 1e6:10.3f}" if size else f"{'-':>10}")
+    row = f"{step:7}{tool:11}{size / 1e6:10.3f}"
     for mbps in links:
-        found = results.seconds(tool, step, mbps)
-        row += (
-            f"{('~' if found[1] else '') + format(found[0], '.1f'):>11}" if found else f"{'-':>11}"
-        )
+        seconds, computed = results.seconds(tool, step, mbps)
+        row += f"{('~' if computed else '') + format(seconds, '.1f'):>11}"
     for of in (lambda c: c.cpu_s, lambda c: c.engine_cpu_s):
         row += f"{results.worst(tool, step, of):8.1f}"
     for memory in (lambda c: c.sender_bytes, lambda c: c.server_bytes):
