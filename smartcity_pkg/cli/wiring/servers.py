@@ -14,6 +14,7 @@ import typer
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import trusted_keys
 from smartcity_pkg.cli.wiring.receipts import verify_bundle
+from smartcity_pkg.cli.workspace import layer_cache
 from smartcity_pkg.core.errors import InputError, InterruptedByUserError, Problem, UsageError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Step
@@ -30,12 +31,20 @@ if TYPE_CHECKING:
     from smartcity_pkg.ship.transfer import ShipReport
 
 
+# From this machine to itself nothing is worth a patch.
+_NO_LINK_MBPS = 10_000.0
+
+
 @dataclass(frozen=True)
 class Target:
-    """One server of a pemda, and how to get a host for it."""
+    """One server of a pemda, and how to get a host for it.
+
+    `link_mbps` is what its link carries in Mbit/s: measured by `pemda probe`, else as declared.
+    """
 
     server: Server
     connect: Callable[[], Host]
+    link_mbps: float
 
     @contextmanager
     def host(self) -> Iterator[Host]:
@@ -55,7 +64,15 @@ def targets(pemda: Pemda, names: Sequence[str] | None, planned: Sequence[str] = 
                 ),
                 _("known: {names}").format(names=", ".join(known)),
             )
-    return [Target(known[n], _connector(known[n])) for n in (names or planned or list(known))]
+    chosen = [known[n] for n in (names or planned or known)]
+    return [Target(s, _connector(s), _link_mbps(s, pemda)) for s in chosen]
+
+
+def _link_mbps(server: Server, pemda: Pemda) -> float:
+    if server.ssh is None:
+        return _NO_LINK_MBPS
+    measured = server.measured.upload_mbps if server.measured else None
+    return measured or pemda.link_mbps
 
 
 def _connector(server: Server) -> Callable[[], Host]:
@@ -200,6 +217,8 @@ def _ship(
     session: Session, path: Path, contents: BundleContents, target: Target, receipt: Receipt
 ) -> ShipReport:
     from smartcity_pkg.bundle.layout import open_bundle
+    from smartcity_pkg.bundle.patch.book import PatchBook, layers_of
+    from smartcity_pkg.ship.patching import Patcher
     from smartcity_pkg.ship.transfer import ship
 
     name = target.server.name
@@ -207,6 +226,7 @@ def _ship(
         Step(_("Shipping {release} to {server}").format(release=contents.release.name, server=name))
     )
     with open_bundle(path) as bundle:
+        book = PatchBook(layer_cache(), [layers_of(bundle, contents)])
         return ship(
             bundle,
             contents,
@@ -214,6 +234,7 @@ def _ship(
             target.connect,
             progress=session.progress,
             receipt=receipt.to_json(),
+            patcher=Patcher(book, target.link_mbps, session.progress),
         )
 
 
