@@ -34,7 +34,8 @@ class Cost:
     parts. `cpu_s` is the sender's: the tool and its children; `engine_cpu_s` what the sender's
     engine spent for it. `sender_bytes` is the largest sum of the peaks (VmHWM) of the processes of
     one phase, `server_bytes` the largest sum of resident memory of what ran on the server beside
-    its engine.
+    its engine. `layer_bytes` is what of the wire's bytes was layers or patches, where the tool says
+    so.
     """
 
     seconds: float
@@ -44,6 +45,7 @@ class Cost:
     sender_bytes: int
     server_bytes: int
     phases: Mapping[str, float] = field(default_factory=dict)
+    layer_bytes: int = 0
 
 
 def shape(server: Server, mbps: int) -> None:
@@ -68,12 +70,13 @@ class Meter:
         self._sender, self._server, self._folder = sender, server, folder
         self._phases: dict[str, float] = {}
         self._sender_bytes = 0
+        self.layer_bytes = 0
 
     @contextmanager
     def step(self) -> Iterator[list[Cost]]:
         """Everything run inside is one step; its cost is in the list afterwards."""
         found: list[Cost] = []
-        self._phases, self._sender_bytes = {}, 0
+        self._phases, self._sender_bytes, self.layer_bytes = {}, 0, 0
         memory = _ServerMemory(self._server.memory_group)
         cpu, engine, wire = _cpu_s(), _group_cpu_s(self._sender), wire_bytes(self._server)
         began = time.monotonic()
@@ -87,6 +90,7 @@ class Meter:
                 sender_bytes=self._sender_bytes,
                 server_bytes=memory.end(),
                 phases=dict(self._phases),
+                layer_bytes=self.layer_bytes,
             )
         )
 

@@ -7,6 +7,8 @@ anything is measured. What is measured is `links`' business, in which order `run
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 import shutil
 import socket
@@ -32,6 +34,7 @@ DOCKERD_OPTIONS = ("--insecure-registry=198.18.0.0/15",)
 _ON_SERVER = PackageLayer(name="bench-peers", packages=("rsync", "casync", "docker-registry"))
 _ARCHIVE = "/var/tmp/images.tar"  # noqa: S108 - on a practice server
 _LISTENING_S = 10.0
+_NOT_SENT = ("store", "engine", "recovered")  # what `ship` calls layers that need not travel
 
 
 def server_tree(lab: Lab) -> Path:
@@ -116,11 +119,23 @@ class Smartcity(Tool):
 
     name = "smartcity"
 
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        # Patches are made once for all servers: here each link pays for them.
+        self._cache = site.folder / "cache"
+        shutil.copytree(site.work.cache, self._cache, copy_function=os.link)
+
     def ship(self, step: str) -> None:
         site = self.site
         bundle = str(site.work.bundles[step])
         program = [sys.executable, "-m", "smartcity_pkg", "--workspace", str(site.work.folder)]
-        site.here("ship", [*program, "ship", bundle, "--json"])
+        cache = ["env", f"SMARTCITY_CACHE={self._cache}"]
+        said = json.loads(site.here("ship", [*cache, *program, "ship", bundle, "--json"]))
+        site.meter.layer_bytes = sum(
+            layer["size_bytes"]
+            for layer in said["servers"][0]["layers"]
+            if layer["outcome"] not in _NOT_SENT
+        )
         load = [sys.executable, str(Path(__file__).with_name("load.py"))]
         load += ["--address", site.server.address, "--host-key", site.server.host_key]
         load += ["--key-file", str(site.lab.client_key), "--server", SERVER]

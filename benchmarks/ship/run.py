@@ -26,6 +26,7 @@ from smartcity_pkg.lab.lab import Lab
 from smartcity_pkg.lab.server import Server
 
 PREFIX = "bship"
+_UNSHAPED_MBPS = 1000  # what the profile says of a link without a limit
 
 
 class Bench:
@@ -48,9 +49,9 @@ class Bench:
             self.results.opened_bytes[step] = size
             _say(f"{step}: {size / 1e6:.0f} MB of layers, made in {time.monotonic() - began:.0f} s")
 
-    def chain(self, tool: str, mbps: int) -> None:
-        """All steps with one tool over one link, on a server that has nothing before."""
-        if not any(self._measured(tool, step, mbps) for step in self.chosen.steps):
+    def chain(self, tool: str, mbps: int, steps: list[str]) -> None:
+        """These steps with one tool over one link, on a server that has nothing before."""
+        if not any(self._measured(tool, step, mbps) for step in steps):
             return
         server = self.lab.server(
             f"{tool}-{mbps}",
@@ -60,18 +61,24 @@ class Bench:
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             meter = links.Meter(self.sender, server, Path(folder))
             site = peers.Site(self.lab, self.work, server, meter, Path(folder))
-            self.work.aim(server, self.lab.client_key)
+            self.work.aim(server, self.lab.client_key, mbps or _UNSHAPED_MBPS)
             ship = peers.TOOLS[tool](site)
             try:
-                self._steps(ship, tool, mbps, server, meter)
+                self._steps(ship, tool, mbps, steps, server, meter)
             finally:
                 ship.close()
                 server.remove()
 
     def _steps(
-        self, ship: peers.Tool, tool: str, mbps: int, server: Server, meter: links.Meter
+        self,
+        ship: peers.Tool,
+        tool: str,
+        mbps: int,
+        steps: list[str],
+        server: Server,
+        meter: links.Meter,
     ) -> None:
-        waiting = list(self.chosen.steps)
+        waiting = list(steps)
         while any(self._measured(tool, step, mbps) for step in waiting):
             step = waiting.pop(0)
             measured = self._measured(tool, step, mbps)
@@ -100,7 +107,7 @@ class Bench:
 
     def throughput(self) -> None:
         """The first ship without a limit, beside `cat | ssh` of as many bytes."""
-        self.chain("smartcity", links.UNSHAPED)
+        self.chain("smartcity", links.UNSHAPED, [STEPS[0]])
         server = self.lab.server("cat", engine_over=self.tree)
         meter = links.Meter(self.sender, server, self.folder)
         site = peers.Site(self.lab, self.work, server, meter, self.folder)
@@ -174,7 +181,7 @@ def measure(chosen: argparse.Namespace) -> None:
             for _run in range(chosen.runs):
                 for mbps in chosen.links:  # the fastest first: it tells how many bytes there are
                     for tool in chosen.tools:
-                        bench.chain(tool, mbps)
+                        bench.chain(tool, mbps, chosen.steps)
                         bench.keep()
                 if "smartcity" in chosen.tools:
                     bench.throughput()

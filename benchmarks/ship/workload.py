@@ -78,9 +78,14 @@ class Workload:
         self._present = self._image_ids()
 
     @property
+    def cache(self) -> Path:
+        """smartcity's own cache after packing: packed layers, and no patch yet."""
+        return self.folder / "cache"
+
+    @property
     def environment(self) -> dict[str, str]:
         """For commands that ask the sender's engine, and for smartcity."""
-        return {"DOCKER_HOST": self.docker_host, "SMARTCITY_CACHE": str(self.folder / "cache")}
+        return {"DOCKER_HOST": self.docker_host, "SMARTCITY_CACHE": str(self.cache)}
 
     def names(self, step: str) -> list[str]:
         """What a step's images are called on the sender's engine."""
@@ -95,7 +100,7 @@ class Workload:
         )
         source = ROOT / "bundles"
         large = self._layers.vendored_app(_LARGE, source / _LARGE, making.edit, making.large)
-        found = {_LARGE: (base, dependencies, large)}
+        found: dict[str, tuple[Layer, ...]] = {_LARGE: (base, dependencies, large)}
         for app in _ON_DEPENDENCIES:
             layer = self._layers.app(app, source / app, making.others)
             found[app] = (base, dependencies, layer)
@@ -143,11 +148,12 @@ class Workload:
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
 
-    def aim(self, server: Server, key_file: Path) -> None:
-        """Let the profile's server be `server`."""
+    def aim(self, server: Server, key_file: Path, mbps: int) -> None:
+        """Let the profile's server be `server`, and its link as fast as it is."""
         data = yaml.safe_load((ROOT / f"examples/pemda/{PROFILE}.yaml").read_text())
         ssh = {"host": server.address, "host_key": server.host_key, "key_file": str(key_file)}
         data["servers"] = [{**data["servers"][0], "ssh": ssh}]
+        data["link_mbps"] = mbps
         path = self.folder / "pemda" / f"{PROFILE}.yaml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.safe_dump(data, sort_keys=False))
