@@ -1,7 +1,8 @@
 """Tables of what was measured, and each goal of the project with its verdict.
 
-A time over a link on which it would have taken too long is computed: that of the fastest link on
-which it was measured, plus what the bytes take longer. It is marked with ~.
+A time over a link on which it would have taken too long is computed: that of the slowest link on
+which it was measured, plus what the bytes take longer. It is marked with ~. Our tool sends patches
+only where they spare time, so its bytes depend on the link: the table has the fewest.
 """
 
 from __future__ import annotations
@@ -33,25 +34,28 @@ class Results:
         self.measured.setdefault((tool, step, mbps), []).append(cost)
 
     def wire_bytes(self, tool: str, step: str) -> float | None:
-        """Bytes at the interface, from the fastest shaped link; None before it was measured."""
-        found = self._fastest(tool, step)
-        return self._median(tool, step, found, lambda c: c.wire_bytes) if found else None
+        """Bytes at the interface: of the link with the fewest, for a tool that looks at the link.
+
+        None before anything was measured.
+        """
+        leanest = self._leanest(tool, step)
+        return None if leanest is None else self._bytes(tool, step, leanest)
 
     def layer_bytes(self, step: str) -> float:
-        """What of our bytes was layers or patches."""
-        fastest = self._fastest(_OURS, step)
-        return self._median(_OURS, step, fastest, lambda c: c.layer_bytes) if fastest else 0.0
+        """What of these bytes, with our tool, was layers or patches."""
+        leanest = self._leanest(_OURS, step)
+        return 0.0 if leanest is None else self._median(_OURS, step, leanest, _layer_bytes)
 
     def seconds(self, tool: str, step: str, mbps: int) -> tuple[float, bool] | None:
-        """(seconds, whether computed) over a link."""
+        """(seconds, whether computed) over a link; computed from the slowest that was measured."""
         if (tool, step, mbps) in self.measured:
-            return self._median(tool, step, mbps, lambda c: c.seconds), False
-        fastest = self._fastest(tool, step)
-        size = self.wire_bytes(tool, step)
-        if fastest is None or size is None:
+            return self._median(tool, step, mbps, _seconds), False
+        known = self._links(tool, step)
+        if not known:
             return None
-        there = self._median(tool, step, fastest, lambda c: c.seconds)
-        return there + size * 8 / 1e6 * (1 / mbps - 1 / fastest), True
+        there = min(known)
+        longer_s = self._bytes(tool, step, there) * 8 / 1e6 * (1 / mbps - 1 / there)
+        return self._median(tool, step, there, _seconds) + longer_s, True
 
     def worst(self, tool: str, step: str, of: Callable[[Cost], float]) -> float:
         """The largest value of a step with a tool over all links."""
@@ -99,12 +103,27 @@ class Results:
             results.codecs[entry["step"], encoded.codec] = encoded
         return results
 
-    def _fastest(self, tool: str, step: str) -> int | None:
-        known = [m for name, which, m in self.measured if (name, which) == (tool, step) and m]
-        return max(known, default=None)
+    def _links(self, tool: str, step: str) -> list[int]:
+        """The shaped links on which a step was measured with a tool."""
+        return [m for name, which, m in self.measured if (name, which) == (tool, step) and m]
+
+    def _leanest(self, tool: str, step: str) -> int | None:
+        known = self._links(tool, step)
+        return min(known, key=lambda m: self._bytes(tool, step, m), default=None)
+
+    def _bytes(self, tool: str, step: str, mbps: int) -> float:
+        return self._median(tool, step, mbps, lambda c: c.wire_bytes)
 
     def _median(self, tool: str, step: str, mbps: int, of: Callable[[Cost], float]) -> float:
         return statistics.median(of(cost) for cost in self.measured[tool, step, mbps])
+
+
+def _seconds(cost: Cost) -> float:
+    return cost.seconds
+
+
+def _layer_bytes(cost: Cost) -> float:
+    return cost.layer_bytes
 
 
 def text(results: Results, links: list[int], steps: list[str], tools: list[str]) -> str:
