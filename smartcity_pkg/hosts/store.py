@@ -29,7 +29,7 @@ Encoding = Literal["zstd", "gzip", "none"]
 _DAMAGED_STATUS = 65  # EX_DATAERR of sysexits.h: the bytes are not those that were promised
 _ABSENT_STATUS = 66  # EX_NOINPUT
 _SLOWEST_DISK = 4 << 20  # bytes a second that a server's disk is trusted to do at least
-_SLOWEST_LINK = 4 << 10
+SLOWEST_LINK = 4 << 10  # bytes a second that a link is trusted to do
 
 
 class StorePaths:
@@ -359,4 +359,4 @@ def _disk_time_s(size_bytes: int) -> float:
 
 def _link_time_s(size_bytes: int) -> float:
     """Long on purpose: a dead link is noticed by other means within 15 s."""
-    return 120 + size_bytes / _SLOWEST_LINK
+    return 120 + size_bytes / SLOWEST_LINK

@@ -6,6 +6,7 @@ The last thing written is the offer: where it is, everything it needs has arrive
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -19,8 +20,10 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Note, Progress, Transfer, no_progress
 from smartcity_pkg.hosts.facts import gather, need_engine
 from smartcity_pkg.hosts.host import Host
-from smartcity_pkg.hosts.store import PartState, Store, StorePaths
+from smartcity_pkg.hosts.store import SLOWEST_LINK, PartState, Store, StorePaths
+from smartcity_pkg.ship.lanes import LANES, Lanes
 from smartcity_pkg.ship.meter import Meter, MeteredHost
+from smartcity_pkg.ship.pace import Pace, WindowClosedError
 from smartcity_pkg.ship.plan import PlannedBlob, TransferPlan, plan_transfer
 from smartcity_pkg.ship.wire import Wire
 
@@ -70,10 +73,12 @@ def ship(
     backoff_s: float = 1.0,
     trust_engine: bool = True,
     receipt: bytes = b"",
+    pace: Pace | None = None,
 ) -> ShipReport:
     """Bring the release's content for `server_name` into the store behind `connect`.
 
-    `receipt` says who checked the bundle; the server keeps it beside the offer.
+    `receipt` says who checked the bundle; the server keeps it beside the offer. `pace` says when
+    and how fast bytes may leave, and may be shared with other servers' shipments.
     A lost link is met by connecting again, with growing pauses from `backoff_s` on, until
     `attempts` connections in a row have brought nothing. May be called again after any failure: it
     goes on where it was. Raises UnreachableError, EngineError without Docker on the server,
@@ -81,14 +86,20 @@ def ship(
     those it names; nothing unchecked has its final name then.
     """
     started = time.monotonic()
-    shipment = _Shipment(bundle, contents, server_name, progress, paths, trust_engine, receipt)
+    pace = pace or Pace()
+    shipment = _Shipment(
+        bundle, contents, server_name, progress, paths, trust_engine, receipt, pace
+    )
     fruitless, landed = 0, 0
     while True:
+        pace.await_window(server_name, progress)
         try:
             with closing(connect()) as host:
                 shipment.connections += 1
                 shipment.over(host)
             break
+        except WindowClosedError:
+            continue
         except UnreachableError as error:
             fruitless = 0 if shipment.landed_bytes > landed else fruitless + 1
             landed = shipment.landed_bytes
@@ -96,7 +107,7 @@ def ship(
                 raise
             pause_s = min(backoff_s * 2**fruitless, _LONGEST_PAUSE_S)
             progress(Note(_paused(error, pause_s), warning=True))
-            time.sleep(pause_s)
+            pace.pause(pause_s)
     return shipment.report(time.monotonic() - started)
 
 
@@ -112,6 +123,7 @@ class _Shipment:
         paths: StorePaths | None,
         trust_engine: bool,
         receipt: bytes,
+        pace: Pace,
     ) -> None:
         self._bundle = bundle
         self._contents = contents
@@ -120,12 +132,16 @@ class _Shipment:
         self._paths = paths or StorePaths()
         self._trust_engine = trust_engine
         self._receipt = receipt
+        self._pace = pace
+        self._lanes = Lanes()
         self._meter = Meter()
         self._first_plan: TransferPlan | None = None
         self._reached: dict[str, int] = {}  # how far each part was sent, in bytes
         self._verified: dict[str, int] = {}  # how much of each part the server is known to hold
         self._resent_bytes = 0
         self._reported = 0
+        self._counts = threading.Lock()
+        self._finishing = threading.Lock()  # one at a time: a server may have little memory
         self.connections = 0
 
     @property
@@ -135,7 +151,7 @@ class _Shipment:
 
     def over(self, host: Host) -> None:
         """Do what is left to do over one connection."""
-        metered = MeteredHost(host, self._meter)
+        metered = MeteredHost(host, self._meter, self._pace)
         facts = gather(metered, self._paths)
         need_engine(facts, host.name)
         plan = plan_transfer(self._contents, self._server, facts, trust_engine=self._trust_engine)
@@ -143,16 +159,20 @@ class _Shipment:
         store = Store(metered, self._paths)
         store.prepare()
         store.put_small({b.digest: self._bundle.read(b.digest) for b in plan.small})
-        for blob in plan.to_send:
+
+        def send(blob: PlannedBlob) -> None:
             begun = self._paths.part(blob.part).name in facts.parts
             self._send(store, blob, store.part_state(blob.part) if begun else _NOTHING)
+
+        self._lanes = Lanes()
+        self._lanes.each(plan.to_send, send, host.close)
         offer = _offer(self._contents)
         name = self._contents.release.name
         if self._receipt:
             store.write(self._paths.ship_receipt(name), self._receipt, _("the receipt"))
         if not plan.offered or store.read(self._paths.offer(name)) != offer:
             store.write_offer(name, offer)
-        self._show(self._total(), last=True)
+        self._show(last=True)
 
     def report(self, seconds: float) -> ShipReport:
         """What happened, after `over` came to its end."""
@@ -182,13 +202,15 @@ class _Shipment:
         """Bring one blob to its final name, from the offset that the server really holds."""
         for _attempt in range(2):
             self._append(store, blob, state)
-            if store.finish(
-                blob.part,
-                wire_digest=blob.wire_digest,
-                content=blob.content,
-                size_bytes=blob.size_bytes,
-                encoding=blob.encoding,
-            ):
+            with self._finishing:
+                arrived = store.finish(
+                    blob.part,
+                    wire_digest=blob.wire_digest,
+                    content=blob.content,
+                    size_bytes=blob.size_bytes,
+                    encoding=blob.encoding,
+                )
+            if arrived:
                 self._verified[blob.part] = blob.wire_bytes
                 return
             # Our bytes were right, the server's are not: another client met us, or its disk lies.
@@ -212,18 +234,25 @@ class _Shipment:
 
     def _stream(self, store: Store, blob: PlannedBlob, wire: Wire) -> None:
         offset = wire.offset
-        self._verified[blob.part] = offset
-        self._resent_bytes += max(0, self._reached.get(blob.part, 0) - offset)
-        finished = sum(n for part, n in self._verified.items() if part != blob.part)
+        with self._counts:
+            self._verified[blob.part] = offset
+            self._resent_bytes += max(0, self._reached.get(blob.part, 0) - offset)
+            self._reached[blob.part] = offset
+
+        closed = threading.Event()
 
         def report(at: int) -> None:
             self._reached[blob.part] = at
-            self._show(finished + at)
+            self._show()
 
         try:
             if not offset or offset < blob.wire_bytes or blob.wire_digest is None:
                 remaining = max(blob.wire_bytes, blob.size_bytes) - offset
-                store.append(blob.part, offset, wire.rest(report), remaining)
+                patience = int(remaining * self._pace.slowdown(SLOWEST_LINK * LANES))
+                chunks = self._pace.while_open(wire.rest(report), closed.set)
+                store.append(blob.part, offset, self._lanes.guarded(chunks), patience)
+                if closed.is_set():
+                    raise WindowClosedError
             wire.check()
         except UntrustedBundleError:
             store.discard(blob.part)
@@ -233,15 +262,17 @@ class _Shipment:
         plan = self._first_plan
         return sum(b.wire_bytes for b in plan.to_send) if plan else 0
 
-    def _show(self, done: int, last: bool = False) -> None:
+    def _show(self, last: bool = False) -> None:
         total = self._total()
-        if not total or (not last and abs(done - self._reported) < _REPORT_BYTES):
-            return
-        self._reported = done
-        text = _("Sending to {server}").format(server=self._server)
-        # gzip's size is an estimate until its end, and the end is shown as the end.
-        shown = total if last else min(done, total)
-        self._progress(Transfer(f"ship:{self._server}", text, shown, total))
+        with self._counts:
+            done = sum(self._reached.values())
+            if not total or (not last and abs(done - self._reported) < _REPORT_BYTES):
+                return
+            self._reported = done
+            text = _("Sending to {server}").format(server=self._server)
+            # gzip's size is an estimate until its end, and the end is shown as the end.
+            shown = total if last else min(done, total)
+            self._progress(Transfer(f"ship:{self._server}", text, shown, total))
 
 
 def _offer(contents: BundleContents) -> bytes:
