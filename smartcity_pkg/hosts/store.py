@@ -139,9 +139,10 @@ echo "$size"
 head -c "$size" "$1" | sha256sum
 """
 
+# No iflag=fullblock: what a pipe holds is written at once, so that a dead link loses nothing of it.
 _APPEND = f"""# receive a blob
 {_LOST}
-dd of="$1" oflag=seek_bytes seek="$2" conv=notrunc bs=1M iflag=fullblock 2>/dev/null \
+dd of="$1" oflag=seek_bytes seek="$2" conv=notrunc bs=256K 2>/dev/null \
   || lost "${{1%/*}}" 1
 """
 

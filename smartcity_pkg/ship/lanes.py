@@ -1,19 +1,20 @@
 """A few pieces of work at once over one connection; what they are is the caller's business.
 
-On a long link most of the time of a small blob is spent waiting for answers, and the server checks
-one blob while the next one travels.
+The bytes themselves travel one blob after the other. What goes on at once is the rest: a command is
+started there, and the blob before is checked, while another one travels.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 T = TypeVar("T")
 # Below sshd's default of 10 sessions a connection (MaxSessions), with room for a check in each.
-LANES = 3
+LANES = 4
+_LOOK_S = 0.2
 
 
 class _HaltedError(Exception):
@@ -26,6 +27,7 @@ class Lanes:
     def __init__(self, width: int = LANES) -> None:
         self._width = width
         self._halted = threading.Event()
+        self._sending = threading.Lock()
 
     def each(
         self, items: Sequence[T], work: Callable[[T], None], abort: Callable[[], None]
@@ -47,11 +49,19 @@ class Lanes:
             if failure is not None and not isinstance(failure, _HaltedError):
                 raise failure
 
-    def guarded(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """`chunks` for as long as no lane has failed."""
-        for chunk in chunks:
+    def in_turn(self, chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
+        """`chunks` once no other lane is sending, and for as long as none has failed; to be closed.
+
+        One stream fills a link. Two would only leave more that is half sent when it is cut.
+        """
+        while not self._sending.acquire(timeout=_LOOK_S):
             self._check()
-            yield chunk
+        try:
+            for chunk in chunks:
+                self._check()
+                yield chunk
+        finally:
+            self._sending.release()
 
     def _one(self, work: Callable[[T], None], item: T) -> None:
         self._check()

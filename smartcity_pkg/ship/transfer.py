@@ -21,7 +21,7 @@ from smartcity_pkg.core.progress import Note, Progress, Transfer, no_progress
 from smartcity_pkg.hosts.facts import gather, need_engine
 from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import SLOWEST_LINK, PartState, Store, StorePaths
-from smartcity_pkg.ship.lanes import LANES, Lanes
+from smartcity_pkg.ship.lanes import Lanes
 from smartcity_pkg.ship.meter import Meter, MeteredHost
 from smartcity_pkg.ship.pace import Pace, WindowClosedError
 from smartcity_pkg.ship.plan import PlannedBlob, TransferPlan, plan_transfer
@@ -247,10 +247,12 @@ class _Shipment:
 
         try:
             if not offset or offset < blob.wire_bytes or blob.wire_digest is None:
-                remaining = max(blob.wire_bytes, blob.size_bytes) - offset
-                patience = int(remaining * self._pace.slowdown(SLOWEST_LINK * LANES))
+                # Others may be sent before it, while its command waits there.
+                remaining = max(self._total(), blob.size_bytes)
+                patience = int(remaining * self._pace.slowdown(SLOWEST_LINK))
                 chunks = self._pace.while_open(wire.rest(report), closed.set)
-                store.append(blob.part, offset, self._lanes.guarded(chunks), patience)
+                with closing(self._lanes.in_turn(chunks)) as turn:
+                    store.append(blob.part, offset, turn, patience)
                 if closed.is_set():
                     raise WindowClosedError
             wire.check()
