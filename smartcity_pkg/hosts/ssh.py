@@ -22,7 +22,7 @@ from smartcity_pkg.core.errors import LoginError, RemoteCommandError, Unreachabl
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.hosts import hostkeys, streams
 from smartcity_pkg.hosts.address import SshAddress
-from smartcity_pkg.hosts.dial import CONNECT_TIMEOUT_S, dial
+from smartcity_pkg.hosts.dial import CONNECT_TIMEOUT_S, dial, no_answer
 from smartcity_pkg.hosts.flow import Flow
 from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, as_bytes, refused, too_slow
 from smartcity_pkg.hosts.pulse import Watched
@@ -303,17 +303,10 @@ def _handshake(
             ),
         ) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise _no_answer(name) from error
+        raise no_answer(name) from error
     if not transport.initial_kex_done:
-        raise _no_answer(name)
+        raise no_answer(name)
     return transport
-
-
-def _no_answer(name: str) -> UnreachableError:
-    return UnreachableError(
-        _("{name}: the connection opens, but no SSH server answers on it").format(name=name),
-        _("check the port in the profile, and whether sshd there is overloaded or blocks us"),
-    )
 
 
 def _signatures(key_type: str) -> tuple[str, ...]:

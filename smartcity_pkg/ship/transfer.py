@@ -21,11 +21,12 @@ from smartcity_pkg.core.progress import Note, Progress, Transfer, no_progress
 from smartcity_pkg.hosts.facts import gather, need_engine
 from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import SLOWEST_LINK, PartState, Store, StorePaths
+from smartcity_pkg.ship.gziponce import GzipOnce
 from smartcity_pkg.ship.lanes import Lanes
 from smartcity_pkg.ship.meter import Meter, MeteredHost
 from smartcity_pkg.ship.pace import Pace, WindowClosedError
 from smartcity_pkg.ship.plan import PlannedBlob, TransferPlan, plan_transfer
-from smartcity_pkg.ship.wire import Wire
+from smartcity_pkg.ship.wire import Wire, check
 
 _LONGEST_PAUSE_S = 30.0
 _REPORT_BYTES = 256 << 10
@@ -74,11 +75,12 @@ def ship(
     trust_engine: bool = True,
     receipt: bytes = b"",
     pace: Pace | None = None,
+    gzips: GzipOnce | None = None,
 ) -> ShipReport:
     """Bring the release's content for `server_name` into the store behind `connect`.
 
     `receipt` says who checked the bundle; the server keeps it beside the offer. `pace` says when
-    and how fast bytes may leave, and may be shared with other servers' shipments.
+    and how fast bytes may leave; it and `gzips` may be shared with other servers' shipments.
     A lost link is met by connecting again, with growing pauses from `backoff_s` on, until
     `attempts` connections in a row have brought nothing. May be called again after any failure: it
     goes on where it was. Raises UnreachableError, EngineError without Docker on the server,
@@ -87,8 +89,9 @@ def ship(
     """
     started = time.monotonic()
     pace = pace or Pace()
+    gzips = gzips or GzipOnce(bundle)
     shipment = _Shipment(
-        bundle, contents, server_name, progress, paths, trust_engine, receipt, pace
+        bundle, contents, server_name, progress, paths, trust_engine, receipt, pace, gzips
     )
     fruitless, landed = 0, 0
     while True:
@@ -124,6 +127,7 @@ class _Shipment:
         trust_engine: bool,
         receipt: bytes,
         pace: Pace,
+        gzips: GzipOnce,
     ) -> None:
         self._bundle = bundle
         self._contents = contents
@@ -133,6 +137,7 @@ class _Shipment:
         self._trust_engine = trust_engine
         self._receipt = receipt
         self._pace = pace
+        self._gzips = gzips
         self._lanes = Lanes()
         self._meter = Meter()
         self._first_plan: TransferPlan | None = None
@@ -213,8 +218,9 @@ class _Shipment:
             if arrived:
                 self._verified[blob.part] = blob.wire_bytes
                 return
-            # Our bytes were right, the server's are not: another client met us, or its disk lies.
             store.discard(blob.part)
+            check(self._bundle, blob)
+            # Our bytes were right, the server's are not: another client met us, or its disk lies.
             state = _NOTHING
         raise RemoteCommandError(
             _("{server}: the layer {digest} arrives, but the disk holds other bytes").format(
@@ -224,12 +230,12 @@ class _Shipment:
         )
 
     def _append(self, store: Store, blob: PlannedBlob, state: PartState) -> None:
-        with closing(Wire(self._bundle, blob)) as wire:
+        with closing(Wire(self._bundle, blob, self._gzips)) as wire:
             if wire.skip(state):
                 self._stream(store, blob, wire)
                 return
         store.discard(blob.part)
-        with closing(Wire(self._bundle, blob)) as wire:
+        with closing(Wire(self._bundle, blob, self._gzips)) as wire:
             self._stream(store, blob, wire)
 
     def _stream(self, store: Store, blob: PlannedBlob, wire: Wire) -> None:
@@ -255,7 +261,6 @@ class _Shipment:
                     store.append(blob.part, offset, turn, patience)
                 if closed.is_set():
                     raise WindowClosedError
-            wire.check()
         except UntrustedBundleError:
             store.discard(blob.part)
             raise
