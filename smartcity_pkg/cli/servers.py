@@ -26,6 +26,21 @@ _OLDER = typer.Option(
     "--allow-downgrade",
     help=_("Accept a lower serial than the server has had; the journal records it."),
 )
+_LIMIT = typer.Option(
+    None,
+    "--limit",
+    metavar="RATE",
+    help=_("Send no faster, all servers together: 512kbit/s, 2Mbit/s, 1.5MB/s."),
+)
+_WINDOW = typer.Option(
+    None,
+    "--window",
+    metavar="FROM-UNTIL",
+    help=_("Send only at these hours, such as 22:00-05:00; else wait, and go on the next day."),
+)
+_PARALLEL = typer.Option(
+    None, "--parallel", metavar="N", help=_("Send to so many servers at once (default: 8).")
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -49,14 +64,19 @@ def ship(
     bundle: str = BUNDLE,
     pemda: str | None = _PROFILE,
     server: list[str] | None = _SERVER,
+    limit: str | None = _LIMIT,
+    window: str | None = _WINDOW,
+    parallel: int | None = _PARALLEL,
     key: Path | None = TRUST,
 ) -> None:
     """Ship a verified bundle."""
     from smartcity_pkg.cli.wiring.servers import ship_bundle
-    from smartcity_pkg.ui.views.server import shipped
+    from smartcity_pkg.cli.wiring.shipping import ShipOptions
+    from smartcity_pkg.ui.views.shipping import shipped
 
-    session = session_of(context)
-    session.show(shipped(ship_bundle(session, bundle, pemda, server, key)))
+    session, options = session_of(context), ShipOptions(limit, window, parallel)
+    outcomes = ship_bundle(session, bundle, pemda, server, key, options)
+    session.show_all(outcomes, shipped(outcomes))
 
 
 def install(
@@ -81,14 +101,19 @@ def deploy(
     pemda: str | None = _PROFILE,
     server: list[str] | None = _SERVER,
     allow_downgrade: bool = _OLDER,
+    limit: str | None = _LIMIT,
+    window: str | None = _WINDOW,
+    parallel: int | None = _PARALLEL,
     key: Path | None = TRUST,
 ) -> None:
     """Ship and install the same release."""
     from smartcity_pkg.cli.wiring.servers import deploy_bundle
-    from smartcity_pkg.ui.views.server import deployed
+    from smartcity_pkg.cli.wiring.shipping import ShipOptions
+    from smartcity_pkg.ui.views.shipping import deployed
 
-    session = session_of(context)
-    session.show(deployed(*deploy_bundle(session, bundle, pemda, server, allow_downgrade, key)))
+    session, options = session_of(context), ShipOptions(limit, window, parallel)
+    ships, installs = deploy_bundle(session, bundle, pemda, server, allow_downgrade, key, options)
+    session.show_all(ships, deployed(ships, installs))
 
 
 def status(context: typer.Context, pemda: str = _PEMDA, server: list[str] | None = _SERVER) -> None:

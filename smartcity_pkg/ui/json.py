@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import threading
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +18,9 @@ SCHEMA_VERSION = 1
 
 class JsonPresenter:
     """Writes documents that carry `schema_version` and `kind`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
 
     def progress(self, event: Event) -> None:
         """One line on standard error: `{"event": "step", …}`."""
@@ -47,6 +51,6 @@ class JsonPresenter:
 
     def _line(self, value: dict[str, Any]) -> None:
         # Where nobody reads them any more (a closed pipe), the work goes on without.
-        with contextlib.suppress(BrokenPipeError):
+        with self._lock, contextlib.suppress(BrokenPipeError):
             sys.stderr.write(json.dumps(value, ensure_ascii=False) + "\n")
             sys.stderr.flush()
