@@ -279,7 +279,8 @@ class _Shipment:
             text = _("Sending to {server}").format(server=self._server)
             # gzip's size is an estimate until its end, and the end is shown as the end.
             shown = total if last else min(done, total)
-            self._progress(Transfer(f"ship:{self._server}", text, shown, total))
+            saved = self._first_plan.saved_bytes if self._first_plan else 0
+            self._progress(Transfer(f"ship:{self._server}", text, shown, total, saved))
 
 
 def _offer(contents: BundleContents) -> bytes:
