@@ -123,6 +123,14 @@ new=$1/small.new.$$
 mkdir "$new" || lost "$1" 1
 tar -xf - -C "$new" || lost "$1" {_DAMAGED_STATUS}
 cd "$new"
+for name in *; do
+  case $name in
+    *.zstd) zstd -q -d -c <"$name" >"${{name%.*}}" ;;
+    *.gzip) gzip -d -c <"$name" >"${{name%.*}}" ;;
+    *) continue ;;
+  esac 2>/dev/null || lost "$1" {_DAMAGED_STATUS}
+  rm -f "$name"
+done
 for name in *; do echo "$name  $name"; done >../sums.new.$$ || lost "$1" 1
 if sha256sum -c ../sums.new.$$ >/dev/null 2>&1; then rm -f ../sums.new.$$
 else rm -f ../sums.new.$$; lost "$1" {_DAMAGED_STATUS}; fi
@@ -222,6 +230,10 @@ class Store:
 
     def put_small(self, items: Mapping[str, bytes]) -> None:
         """Store blobs, digest to content, in one round trip; all are held in memory."""
+        self.put_encoded({name: ("none", content) for name, content in items.items()})
+
+    def put_encoded(self, items: Mapping[str, tuple[Encoding, bytes]]) -> None:
+        """As `put_small`, for content that is opened there: its digest to its encoded bytes."""
         if not items:
             return
         archive = _tar(items)
@@ -343,11 +355,13 @@ def _lines(digests: Iterable[str]) -> bytes:
     return "".join(f"{digest.hex_of(d)}\n" for d in sorted(digests)).encode()
 
 
-def _tar(items: Mapping[str, bytes]) -> bytes:
+def _tar(items: Mapping[str, tuple[Encoding, bytes]]) -> bytes:
+    """Members are named by the content, and after a dot by the encoding, if any."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, content in sorted(items.items()):
-            member = tarfile.TarInfo(digest.hex_of(name))
+        for name, (encoding, content) in sorted(items.items()):
+            suffix = "" if encoding == "none" else f".{encoding}"
+            member = tarfile.TarInfo(digest.hex_of(name) + suffix)
             member.size = len(content)
             member.mode = 0o600
             archive.addfile(member, io.BytesIO(content))

@@ -20,7 +20,8 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Note, Progress, Transfer, no_progress
 from smartcity_pkg.hosts.facts import gather, need_engine
 from smartcity_pkg.hosts.host import Host
-from smartcity_pkg.hosts.store import SLOWEST_LINK, PartState, Store, StorePaths
+from smartcity_pkg.hosts.store import SLOWEST_LINK, Encoding, PartState, Store, StorePaths
+from smartcity_pkg.ship.batches import batches
 from smartcity_pkg.ship.gziponce import GzipOnce
 from smartcity_pkg.ship.lanes import Lanes
 from smartcity_pkg.ship.meter import Meter, MeteredHost
@@ -165,12 +166,18 @@ class _Shipment:
         store.prepare()
         store.put_small({b.digest: self._bundle.read(b.digest) for b in plan.small})
 
-        def send(blob: PlannedBlob) -> None:
-            begun = self._paths.part(blob.part).name in facts.parts
-            self._send(store, blob, store.part_state(blob.part) if begun else _NOTHING)
+        begun = {b.part for b in plan.to_send if self._paths.part(b.part).name in facts.parts}
+
+        def send(batch: tuple[PlannedBlob, ...]) -> None:
+            if len(batch) > 1:
+                self._send_small(store, batch)
+                return
+            (blob,) = batch
+            known = blob.part in begun
+            self._send(store, blob, store.part_state(blob.part) if known else _NOTHING)
 
         self._lanes = Lanes()
-        self._lanes.each(plan.to_send, send, host.close)
+        self._lanes.each(batches(plan.to_send, begun), send, host.close)
         offer = _offer(self._contents)
         name = self._contents.release.name
         if self._receipt:
@@ -228,6 +235,20 @@ class _Shipment:
             ),
             _("check the server's disk and memory (dmesg, smartctl), then ship again"),
         )
+
+    def _send_small(self, store: Store, batch: tuple[PlannedBlob, ...]) -> None:
+        """Bring several small blobs in one round trip; what arrives is checked there."""
+        items: dict[str, tuple[Encoding, bytes]] = {}
+        for blob in batch:
+            check(self._bundle, blob)
+            with closing(Wire(self._bundle, blob, self._gzips)) as wire:
+                items[blob.content] = (blob.encoding, b"".join(wire.rest(lambda _at: None)))
+        if not self._pace.is_open:
+            raise WindowClosedError
+        store.put_encoded(items)
+        for blob in batch:
+            self._verified[blob.part] = self._reached[blob.part] = blob.wire_bytes
+        self._show()
 
     def _append(self, store: Store, blob: PlannedBlob, state: PartState) -> None:
         with closing(Wire(self._bundle, blob, self._gzips)) as wire:

@@ -167,6 +167,30 @@ def test_a_transfer_cut_three_times_arrives_with_little_sent_twice(road: Road) -
     assert len([e for e in road.events if isinstance(e, Note) and e.warning]) == 3
 
 
+class Counting(Before):
+    """A host that counts the commands which it runs."""
+
+    def __init__(self, inside: Host) -> None:
+        self.commands = 0
+        super().__init__(inside, "", self._count, times=10_000)
+
+    def _count(self) -> None:
+        self.commands += 1
+
+
+@pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
+def test_thirty_small_layers_take_few_round_trips(road: Road, zstd: bool) -> None:
+    layers = [noise(40_000, seed) for seed in range(30)]
+    bundle, contents = pack({"laksa:1": layers})
+    hosts: list[Counting] = []
+    road.faults = [lambda host: hosts.append(Counting(host)) or hosts[0]]
+    with without_zstd(road.server, active=not zstd):
+        report = road.ship(bundle, contents)
+    assert road.arrived(contents)
+    assert report.bytes_sent < 1.1 * 30 * 40_000
+    assert hosts[0].commands <= 10
+
+
 def cut(server: Server) -> None:
     """Kill the sessions of sshd; the listener (parent of all) lives on."""
     server.run(["pkill", "-KILL", "-f", "^sshd(-session)?: root"])
