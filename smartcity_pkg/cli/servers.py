@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from smartcity_pkg.cli.parameters import BUNDLE, TRUST
+from smartcity_pkg.cli.parameters import BUNDLE, CA, PLAIN_HTTP, TRUST
 from smartcity_pkg.cli.screens import Command
 from smartcity_pkg.cli.session import session_of
 from smartcity_pkg.core.i18n import _
@@ -41,6 +41,12 @@ _WINDOW = typer.Option(
 _PARALLEL = typer.Option(
     None, "--parallel", metavar="N", help=_("Send to so many servers at once (default: 8).")
 )
+_TO = typer.Option(
+    "ssh",
+    "--to",
+    metavar="ROAD",
+    help=_("ssh, or registry:HOST/NAME: push there, and let each server pull what it lacks."),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -67,6 +73,9 @@ def ship(
     limit: str | None = _LIMIT,
     window: str | None = _WINDOW,
     parallel: int | None = _PARALLEL,
+    to: str = _TO,
+    plain_http: bool = PLAIN_HTTP,
+    ca: Path | None = CA,
     key: Path | None = TRUST,
 ) -> None:
     """Ship a verified bundle."""
@@ -74,7 +83,8 @@ def ship(
     from smartcity_pkg.cli.wiring.shipping import ShipOptions
     from smartcity_pkg.ui.views.shipping import shipped
 
-    session, options = session_of(context), ShipOptions(limit, window, parallel)
+    session = session_of(context)
+    options = ShipOptions(limit, window, parallel, to, plain_http, ca)
     outcomes = ship_bundle(session, bundle, pemda, server, key, options)
     session.show_all(outcomes, shipped(outcomes))
 

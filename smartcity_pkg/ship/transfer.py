@@ -77,11 +77,13 @@ def ship(
     receipt: bytes = b"",
     pace: Pace | None = None,
     gzips: GzipOnce | None = None,
+    before: Callable[[Host], None] | None = None,
 ) -> ShipReport:
     """Bring the release's content for `server_name` into the store behind `connect`.
 
     `receipt` says who checked the bundle; the server keeps it beside the offer. `pace` says when
     and how fast bytes may leave; it and `gzips` may be shared with other servers' shipments.
+    `before` is done first on each connection (another road's work); it may be done again.
     A lost link is met by connecting again, with growing pauses from `backoff_s` on, until
     `attempts` connections in a row have brought nothing. May be called again after any failure: it
     goes on where it was. Raises UnreachableError, EngineError without Docker on the server,
@@ -100,6 +102,8 @@ def ship(
         try:
             with closing(connect()) as host:
                 shipment.connections += 1
+                if before:
+                    before(host)
                 shipment.over(host)
             break
         except WindowClosedError:

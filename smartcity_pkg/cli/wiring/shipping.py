@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smartcity_pkg.cli.roads import RegistryRoad, Road, SshRoad, road
 from smartcity_pkg.cli.session import Session
+from smartcity_pkg.cli.workspace import cache_folder
 from smartcity_pkg.core.errors import UsageError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Step
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from smartcity_pkg.bundle.contents import BundleContents
     from smartcity_pkg.bundle.receipt import Receipt
     from smartcity_pkg.cli.wiring.servers import Target
+    from smartcity_pkg.hosts.host import Host
     from smartcity_pkg.ship.fanout import Connect, Outcome
     from smartcity_pkg.ship.pace import Pace
     from smartcity_pkg.ship.transfer import ShipReport
@@ -24,16 +28,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ShipOptions:
-    """How to ship, as it was written: `limit` such as 2Mbit/s, `window` such as 22:00-05:00."""
+    """How to ship, as it was written: `limit` such as 2Mbit/s, `window` such as 22:00-05:00.
+
+    `plain_http` and `ca_file` say how we speak to the registry that `to` names.
+    """
 
     limit: str | None = None
     window: str | None = None
     parallel: int | None = None
+    to: str = "ssh"
+    plain_http: bool = False
+    ca_file: Path | None = None
 
     def check(self) -> None:
         """UsageError before any work is done."""
         self.pace()
         self.at_once()
+        if isinstance(self.road, RegistryRoad):
+            if self.limit or self.window:
+                raise UsageError(
+                    _("--limit and --window do not hold for what goes to a registry"),
+                    _("leave them away, or send by SSH: --to ssh"),
+                )
+        elif self.plain_http or self.ca_file:
+            raise UsageError(_("--plain-http and --ca belong to --to registry:HOST/NAME"))
+
+    @property
+    def road(self) -> Road:
+        """The road; UsageError where there is none such."""
+        return road(self.to)
 
     def pace(self) -> Pace:
         """When and how fast; UsageError where that cannot be read."""
@@ -70,6 +93,7 @@ def ship_to_all(
     from smartcity_pkg.ship.transfer import ship
 
     pace, parallel = options.pace(), options.at_once()
+    before = _before(session, path, contents, options)
     with open_bundle(path) as bundle, closing(GzipOnce(bundle)) as gzips:
 
         def one(name: str, connect: Connect) -> ShipReport:
@@ -84,6 +108,34 @@ def ship_to_all(
                 receipt=receipt.to_json(),
                 pace=pace,
                 gzips=gzips,
+                before=partial(before, name) if before else None,
             )
 
         return fan_out([(t.server.name, t.connect) for t in chosen], one, pace, parallel)
+
+
+def _before(
+    session: Session, path: Path, contents: BundleContents, options: ShipOptions
+) -> Callable[[str, Host], None] | None:
+    """What the road does once, and then on each server before SSH brings the rest."""
+    way = options.road
+    if isinstance(way, SshRoad):
+        return None
+    from smartcity_pkg.bundle.layout import open_bundle
+    from smartcity_pkg.bundle.registry.address import Transport
+    from smartcity_pkg.bundle.registry.known import KnownBlobs
+    from smartcity_pkg.bundle.registry.push import push_verified
+    from smartcity_pkg.cli.wiring.registry import open_repository
+    from smartcity_pkg.ship.registry import names_there, pull_images
+
+    transport = Transport(options.plain_http, options.ca_file)
+    with open_repository(session, str(way.address), transport, writes=True) as repository:
+        known = KnownBlobs(cache_folder() / "registries", way.address.host)
+        push_verified(path, contents, repository, known, session.progress)
+    with open_bundle(path) as bundle:
+        names = names_there(way.address, bundle, contents)
+
+    def pull(server: str, host: Host) -> None:
+        pull_images(host, server, contents, names, progress=session.progress)
+
+    return pull
