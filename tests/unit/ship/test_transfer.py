@@ -11,13 +11,13 @@ import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from private_sshd import wait_until
-from ship_world import SERVER, Before, CutAfter, MemoryBundle, pack
+from ship_road import Road, cut, noise
+from ship_world import Before, CutAfter, pack
 
-from smartcity_pkg.bundle.contents import BundleContents, Offer
+from smartcity_pkg.bundle.contents import Offer
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import (
     DiskFullError,
@@ -26,15 +26,12 @@ from smartcity_pkg.core.errors import (
     UnreachableError,
     UntrustedBundleError,
 )
-from smartcity_pkg.core.progress import Event, Note, Transfer
-from smartcity_pkg.hosts import ssh
-from smartcity_pkg.hosts.address import SshAddress
+from smartcity_pkg.core.progress import Note, Transfer
 from smartcity_pkg.hosts.facts import gather
 from smartcity_pkg.hosts.host import Host
-from smartcity_pkg.hosts.store import Store, StorePaths
+from smartcity_pkg.hosts.store import Store
 from smartcity_pkg.lab.lab import Lab
 from smartcity_pkg.lab.server import Server
-from smartcity_pkg.ship.transfer import ShipReport, ship
 
 pytestmark = pytest.mark.lab
 MB = 1_000_000
@@ -48,64 +45,11 @@ def server(lab: Lab) -> Iterator[Server]:
     server.remove()
 
 
-class Road:
-    """Ships to one server, into a store of its own; `spoil` wraps the hosts in faults."""
-
-    def __init__(self, lab: Lab, server: Server, root: str) -> None:
-        self.address = SshAddress(
-            server.address, host_key=server.host_key, key_file=str(lab.client_key)
-        )
-        self.server = server
-        self.paths = StorePaths(root)
-        self.events: list[Event] = []
-        self.faults: list[object] = []
-
-    def connect(self) -> Host:
-        host: Host = ssh.connect(self.address, name="kirim")
-        if self.faults:
-            fault = self.faults.pop(0)
-            host = fault(host)  # type: ignore[operator]
-        return host
-
-    def ship(self, bundle: MemoryBundle, contents: BundleContents, **more: object) -> ShipReport:
-        return ship(
-            bundle,
-            contents,
-            SERVER,
-            self.connect,
-            progress=self.events.append,
-            paths=self.paths,
-            backoff_s=0,
-            **more,  # type: ignore[arg-type]
-        )
-
-    @property
-    def store(self) -> Path:
-        return self.server.path(str(self.paths.root)) / "store"
-
-    def held(self) -> dict[str, bytes]:
-        return {p.name: p.read_bytes() for p in (self.store / "blobs/sha256").iterdir()}
-
-    def arrived(self, contents: BundleContents) -> bool:
-        """Everything is there, whole, under its name, and nothing is left over."""
-        held = self.held()
-        names = {digest.hex_of(d) for d in contents.layers}
-        names |= {digest.hex_of(b.digest) for b in contents.small_blobs}
-        sound = all(digest.hex_of(digest.of_bytes(data)) == name for name, data in held.items())
-        offer = self.store / "releases" / f"{contents.release.name}.json"
-        left = list((self.store / "parts").iterdir())
-        return sound and names <= held.keys() and offer.exists() and not left
-
-
 @pytest.fixture
 def road(lab: Lab, server: Server) -> Iterator[Road]:
     road = Road(lab, server, f"/var/lib/smartcity/{random.getrandbits(40):x}")
     yield road
     server.run(["rm", "-rf", str(road.paths.root)])
-
-
-def noise(size: int, seed: int = 1) -> bytes:
-    return random.Random(seed).randbytes(size)
 
 
 def test_everything_arrives_under_its_name_and_the_offer_last(road: Road) -> None:
@@ -189,11 +133,6 @@ def test_thirty_small_layers_take_few_round_trips(road: Road, zstd: bool) -> Non
     assert road.arrived(contents)
     assert report.bytes_sent < 1.1 * 30 * 40_000
     assert hosts[0].commands <= 10
-
-
-def cut(server: Server) -> None:
-    """Kill the sessions of sshd; the listener (parent of all) lives on."""
-    server.run(["pkill", "-KILL", "-f", "^sshd(-session)?: root"])
 
 
 def test_a_link_that_brings_nothing_ends_the_attempts(road: Road) -> None:
