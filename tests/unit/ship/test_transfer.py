@@ -169,6 +169,26 @@ def test_a_killed_client_is_followed_by_one_that_goes_on(road: Road) -> None:
     assert report.bytes_sent < 185 * MB
 
 
+@pytest.mark.parametrize("moment", ["look at a partial blob", "check a blob"])
+def test_a_check_that_outlived_its_client_is_not_undone(road: Road, moment: str) -> None:
+    bundle, contents = pack({"laksa:1": (noise(3 * MB),)})
+    road.faults = [lambda host: Before(host, "check a blob", host.close)]
+    with pytest.raises(UnreachableError):
+        road.ship(bundle, contents, attempts=1)
+    (layer,) = contents.layers.values()
+
+    def finish() -> None:
+        store = Store(road.connect(), road.paths)
+        assert store.finish(layer.blob.digest, wire_digest=layer.blob.digest, encoding="zstd",
+                            content=layer.diff_id, size_bytes=layer.size_bytes)  # fmt: skip
+        store.host.close()
+
+    road.faults = [lambda host: Before(host, moment, finish)]
+    report = road.ship(bundle, contents)
+    assert road.arrived(contents)
+    assert report.bytes_sent < MB
+
+
 def test_a_partial_blob_that_was_damaged_there_is_sent_anew(road: Road) -> None:
     bundle, contents = pack({"laksa:1": (noise(8 * MB),)})
     road.faults = [lambda host: CutAfter(host, 4 * MB, host.close)]
