@@ -1,6 +1,7 @@
 """Layers that were compressed before, and image configs, on this machine, by digest.
 
-Beside a layer lies what it says about packages, so that it is read no second time.
+Beside a layer lies what it says about packages, and where its files are, so that it is read no
+second time.
 
 A layer is one file whose name says everything about it (`<diffID>-<digest>-<raw size>`), so it
 appears by one rename and there is no index to go stale. The compressor's version and settings name
@@ -23,6 +24,7 @@ from pathlib import Path
 from smartcity_pkg.bundle import compression
 from smartcity_pkg.bundle.contents import Blob, PackedLayer
 from smartcity_pkg.bundle.oci import LAYER_ZSTD
+from smartcity_pkg.bundle.patch.tarmap import MAP_VERSION, Entry, from_json, to_json
 from smartcity_pkg.bundle.sbom.found import READER_VERSION, LayerPackages
 from smartcity_pkg.bundle.sbom.layer import LayerScan
 from smartcity_pkg.core import atomic, digest
@@ -40,7 +42,12 @@ class LayerCache:
         self._configs = root / "configs"
         self._images = root / "images"
         self._packages = root / f"packages-{READER_VERSION}"
-        for folder in (self._layers, self._configs, self._images, self._packages):
+        self._maps = root / f"maps-{MAP_VERSION}"
+        self._documents = root / "documents"
+        for folder in (
+            *(self._layers, self._configs, self._images),
+            *(self._packages, self._maps, self._documents),
+        ):
             folder.mkdir(parents=True, exist_ok=True)
         self._known: dict[str, tuple[PackedLayer, Path]] = {}
         self._scan()
@@ -108,26 +115,35 @@ class LayerCache:
 
     def packages(self, diff_id: str) -> LayerPackages | None:
         """What the layer says about packages, as it was read before, or None."""
-        with contextlib.suppress(FileNotFoundError, zlib.error):
-            data = (self._packages / digest.hex_of(diff_id)).read_bytes()
-            checksum, text = data[:_CHECKSUM_BYTES], zlib.decompress(data[_CHECKSUM_BYTES:])
-            if hashlib.sha256(text).digest() == checksum:
-                return LayerPackages.from_json(text)
-        return None
+        text = _kept(self._packages / digest.hex_of(diff_id))
+        return LayerPackages.from_json(text) if text is not None else None
 
     def add_packages(self, diff_id: str, packages: LayerPackages) -> None:
         """Keep what a layer says about packages, with a checksum."""
-        text = packages.to_json()
-        data = hashlib.sha256(text).digest() + zlib.compress(text)
-        atomic.write(self._packages / digest.hex_of(diff_id), data)
+        _keep(self._packages / digest.hex_of(diff_id), packages.to_json())
+
+    def entries(self, diff_id: str) -> tuple[Entry, ...] | None:
+        """Where the layer's entries lie, as it was read before, or None."""
+        text = _kept(self._maps / digest.hex_of(diff_id))
+        return from_json(text) if text is not None else None
+
+    def add_entries(self, diff_id: str, entries: tuple[Entry, ...]) -> None:
+        """Keep where a layer's entries lie, with a checksum."""
+        _keep(self._maps / digest.hex_of(diff_id), to_json(entries))
+
+    def document(self, blob_digest: str) -> bytes | None:
+        """A small blob of a release shipped from here before, checked, or None."""
+        return _checked(self._documents, blob_digest)
+
+    def add_document(self, data: bytes) -> None:
+        """Keep a small blob of a release."""
+        path = self._documents / digest.hex_of(digest.of_bytes(data))
+        if not path.exists():
+            atomic.write(path, data)
 
     def config(self, config_digest: str) -> bytes | None:
         """An image config seen before, checked against its digest, or None."""
-        with contextlib.suppress(FileNotFoundError):
-            data = (self._configs / digest.hex_of(config_digest)).read_bytes()
-            if digest.of_bytes(data) == config_digest:
-                return data
-        return None
+        return _checked(self._configs, config_digest)
 
     def add_config(self, data: bytes) -> str:
         """Keep an image config; gives its digest."""
@@ -160,13 +176,40 @@ class LayerCache:
 
     def _scan(self) -> None:
         for path in sorted(self._layers.iterdir()):
-            if path.suffix == ".part":
-                # Left by a crash; a younger one may be another process's.
-                with contextlib.suppress(FileNotFoundError):
-                    if time.time() - path.stat().st_mtime > _STALE_S:
-                        path.unlink()
-            elif match := _NAME.fullmatch(path.name):
+            sweep(path)
+            if match := _NAME.fullmatch(path.name):
                 diff_id, packed, raw_size = match.groups()
                 blob = Blob(f"sha256:{packed}", path.stat().st_size, LAYER_ZSTD)
                 layer = PackedLayer(f"sha256:{diff_id}", int(raw_size), blob)
                 self._known.setdefault(layer.diff_id, (layer, path))
+
+
+def sweep(path: Path) -> None:
+    """Remove `path` if a crash left it; a younger one may be another process's."""
+    if path.suffix != ".part":
+        return
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - path.stat().st_mtime > _STALE_S:
+            path.unlink()
+
+
+def _keep(path: Path, text: bytes) -> None:
+    atomic.write(path, hashlib.sha256(text).digest() + zlib.compress(text))
+
+
+def _kept(path: Path) -> bytes | None:
+    """What `_keep` wrote; None where there is nothing, or it was damaged."""
+    with contextlib.suppress(FileNotFoundError, zlib.error):
+        data = path.read_bytes()
+        checksum, text = data[:_CHECKSUM_BYTES], zlib.decompress(data[_CHECKSUM_BYTES:])
+        if hashlib.sha256(text).digest() == checksum:
+            return text
+    return None
+
+
+def _checked(folder: Path, blob_digest: str) -> bytes | None:
+    with contextlib.suppress(FileNotFoundError):
+        data = (folder / digest.hex_of(blob_digest)).read_bytes()
+        if digest.of_bytes(data) == blob_digest:
+            return data
+    return None

@@ -30,6 +30,11 @@ def cache_folder() -> Path:
     return Path(base or Path.home() / ".cache") / "smartcity"
 
 
+def layer_cache() -> Path:
+    """Where packed layers are kept, and what was read and made of them."""
+    return cache_folder() / "layers"
+
+
 class Workspace:
     """The folder, and what its parts are called."""
 

@@ -20,11 +20,12 @@ from typing import Literal
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import RemoteCommandError
 from smartcity_pkg.core.i18n import _
+from smartcity_pkg.hosts import patchform
 from smartcity_pkg.hosts.host import DISK_FULL_STATUS, Completed, Host, refused, script
 
 DEFAULT_ROOT = "/var/lib/smartcity"
 RECEIPTS_FILE = "receipts.json"
-Encoding = Literal["zstd", "gzip", "none"]
+Encoding = Literal["zstd", "gzip", "none", "patch"]
 
 _DAMAGED_STATUS = 65  # EX_DATAERR of sysexits.h: the bytes are not those that were promised
 _ABSENT_STATUS = 66  # EX_NOINPUT
@@ -83,7 +84,7 @@ class PartState:
 
 # `lost` ends a script after a failed write: ENOSPC's number if the file system of $1 has less than
 # 4 MiB or no inode left, else $2. Measured instead of read from a message in some language.
-_LOST = f"""
+LOST = f"""
 lost() {{
   status=$2
   set -- $(stat -f -c '%a %S %c %d' "$1")
@@ -98,7 +99,7 @@ new=
 
 # Scratch names end in the process id of their script: what a dead one left is swept here.
 _PREPARE = f"""# prepare the store
-{_LOST}
+{LOST}
 root=$1; shift
 mkdir -p "$@" || lost / 1
 chmod 700 "$root"
@@ -118,7 +119,7 @@ while read -r name; do if [ -f "$name" ]; then sha256sum "$name"; fi; done
 """
 
 _PUT_SMALL = f"""# store small blobs
-{_LOST}
+{LOST}
 new=$1/small.new.$$
 mkdir "$new" || lost "$1" 1
 tar -xf - -C "$new" || lost "$1" {_DAMAGED_STATUS}
@@ -149,36 +150,42 @@ head -c "$size" "$1" | sha256sum
 
 # No iflag=fullblock: what a pipe holds is written at once, so that a dead link loses nothing of it.
 _APPEND = f"""# receive a blob
-{_LOST}
+{LOST}
 dd of="$1" oflag=seek_bytes seek="$2" conv=notrunc bs=256K 2>/dev/null \
   || lost "${{1%/*}}" 1
 """
 
-# A decoded copy even of raw bytes: a stopped writer of the part that wakes up late must not reach
-# the file under its final name.
-_FINISH = f"""# check a blob and give it its name
-{_LOST}
-part=$1 parts=${{1%/*}} wire=$2 want=$3 blobs=$5
+_DECODE: dict[Encoding, str] = {
+    "zstd": 'zstd -q -d -c <"$part" >"$new/layer"',
+    "gzip": 'gzip -d -c <"$part" >"$new/layer"',
+    # A copy: a stopped writer of the part that wakes up late must not reach the final name.
+    "none": 'cat <"$part" >"$new/layer"',
+    "patch": "rebuild",
+}
+
+
+def _finish(encoding: Encoding) -> str:
+    return f"""# check a blob and give it its name
+{LOST}{patchform.APPLY if encoding == "patch" else ""}
+part=$1 parts=${{1%/*}} wire=$2 want=$3 blobs=$4 base=$4/$5
 [ -f "$part" ] || exit {_ABSENT_STATUS}
 if [ "$wire" != - ]; then
   sum=$(sha256sum <"$part")
   [ "${{sum%% *}}" = "$wire" ] || exit {_DAMAGED_STATUS}
 fi
 new=$parts/$want.new.$$
-case $4 in
-  zstd) zstd -q -d -c <"$part" >"$new" ;;
-  gzip) gzip -d -c <"$part" >"$new" ;;
-  none) cat <"$part" >"$new" ;;
-esac 2>/dev/null || lost "$parts" {_DAMAGED_STATUS}
-sum=$(sha256sum <"$new")
+mkdir "$new" || lost "$parts" 1
+{{ {_DECODE[encoding]}; }} 2>/dev/null || lost "$parts" {_DAMAGED_STATUS}
+sum=$(sha256sum <"$new/layer")
 [ "${{sum%% *}}" = "$want" ] || lost "$parts" {_DAMAGED_STATUS}
-sync "$new" && mv -f "$new" "$blobs/$want" || lost "$parts" 1
+sync "$new/layer" && mv -f "$new/layer" "$blobs/$want" || lost "$parts" 1
 sync "$blobs"
-rm -f "$part"
+rm -rf "$part" "$new"
 """
 
+
 _PUBLISH = f"""# write a file of the store
-{_LOST}
+{LOST}
 new=$1/$2.new.$$
 cat >"$new" || lost "$1" 1
 sum=$(sha256sum <"$new")
@@ -278,21 +285,20 @@ class Store:
         content: str,
         size_bytes: int,
         encoding: Encoding,
+        old: str = "",
     ) -> bool:
         """Check `part`, decode it to the `content` digest's bytes, and give them their name.
 
-        `wire_digest` is that of the encoded bytes, if known; `size_bytes` the decoded size. False
-        where the bytes are not those promised, or are no longer there: nothing has changed then.
+        `wire_digest` is that of the encoded bytes, if known; `size_bytes` the decoded size; `old`
+        the stored layer that a patch is applied to. False where the bytes are not those promised,
+        or are no longer there: nothing has changed then.
         """
         wire = digest.hex_of(wire_digest) if wire_digest else "-"
         done = self._run(
             script(
-                _FINISH,
-                str(self.paths.part(part)),
-                wire,
-                digest.hex_of(content),
-                encoding,
-                str(self.paths.blobs),
+                _finish(encoding),
+                *(str(self.paths.part(part)), wire, digest.hex_of(content)),
+                *(str(self.paths.blobs), digest.hex_of(old)),
             ),
             timeout_s=_disk_time_s(3 * size_bytes),
             accept=(_DAMAGED_STATUS, _ABSENT_STATUS),

@@ -15,14 +15,14 @@ BATCH_BYTES = 2 * SMALL_BYTES
 def batches(
     blobs: Iterable[PlannedBlob], begun: Collection[str]
 ) -> tuple[tuple[PlannedBlob, ...], ...]:
-    """`blobs` in groups, in their order; a large one, or one that has `begun`, stands alone.
+    """`blobs` in groups; a large one, a patch, or one that has begun stands alone.
 
     `begun` holds the keys of parts that the server has something of.
     """
     found: list[tuple[PlannedBlob, ...]] = []
     group: list[PlannedBlob] = []
     for blob in blobs:
-        if blob.wire_bytes > SMALL_BYTES or blob.part in begun:
+        if blob.wire_bytes > SMALL_BYTES or blob.encoding == "patch" or blob.part in begun:
             found.append((blob,))
             continue
         if sum(b.wire_bytes for b in group) + blob.wire_bytes > BATCH_BYTES:

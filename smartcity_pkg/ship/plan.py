@@ -1,6 +1,7 @@
 """What of a bundle must travel to one server: a pure function of the bundle and the server's facts.
 
-Sending is left to `ship.transfer`. A layer is passed over where the store holds it, or the engine:
+Sending is left to `ship.transfer`, patches and what the engine can give back to `ship.patching`.
+A layer is passed over where the store holds it, or the engine:
 
 - overlay2 and its kin find a layer by its ChainID (image-spec 1.1, config.md, "Layer ChainID"), so
   the whole beginning of some image there must be equal; the same layer on another parent travels.
@@ -22,12 +23,14 @@ from smartcity_pkg.core.units import MIB, bytes_text
 from smartcity_pkg.engines.inspection import absent_layers
 from smartcity_pkg.hosts.facts import FileSystem, ServerFacts
 from smartcity_pkg.hosts.store import Encoding
+from smartcity_pkg.ship.recovery import Recovery
 
 # Documents up to this size travel together in one round trip; larger ones can resume.
 SMALL_BYTES = 256 << 10
 MARGIN_BYTES = 64 * MIB
 
-Where = Literal["store", "engine", "wire"]
+# `engine` needs nothing; `recovered` is there too, but must come into the store to be loaded.
+Where = Literal["store", "engine", "recovered", "wire"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class PlannedBlob:
 
     `content` is the digest of the bytes as the store keeps them, `size_bytes` their number;
     `source` names the bundle's blob. On the wire go `wire_bytes` in `encoding`; for gzip, which is
-    made on the way, they are an estimate, and `wire_digest` is None.
+    made on the way, they are an estimate, and `wire_digest` is None. A patch is applied to the
+    layer `old`; `whole_bytes` are what would travel without it.
     """
 
     content: str
@@ -47,6 +51,8 @@ class PlannedBlob:
     wire_bytes: int
     wire_digest: str | None
     is_layer: bool = True
+    old: str = ""
+    whole_bytes: int = 0
 
     @property
     def part(self) -> str:
@@ -56,13 +62,19 @@ class PlannedBlob:
 
 @dataclass(frozen=True)
 class TransferPlan:
-    """What travels to one server, and what does not need to."""
+    """What travels to one server, and what does not need to.
+
+    `recoveries` are done there before anything is sent; `bases` are stored layers that only patches
+    need.
+    """
 
     server: str
     blobs: tuple[PlannedBlob, ...]
     small: tuple[Blob, ...]
     small_present_bytes: int
     offered: bool
+    recoveries: tuple[Recovery, ...] = ()
+    bases: frozenset[str] = frozenset()
 
     @property
     def to_send(self) -> tuple[PlannedBlob, ...]:
@@ -77,8 +89,18 @@ class TransferPlan:
     @property
     def saved_bytes(self) -> int:
         """Bytes that the whole release would have taken besides."""
+        return self.present_bytes + self.patched_bytes
+
+    @property
+    def present_bytes(self) -> int:
+        """Bytes that need not travel because the server has what they say."""
         spared = sum(b.wire_bytes for b in self.blobs if b.where != "wire")
         return spared + self.small_present_bytes
+
+    @property
+    def patched_bytes(self) -> int:
+        """Bytes that patches spare."""
+        return sum(b.whole_bytes - b.wire_bytes for b in self.to_send if b.encoding == "patch")
 
     @property
     def nothing_to_do(self) -> bool:
@@ -116,7 +138,7 @@ def plan_transfer(
         small_present_bytes=sum(b.size_bytes for b in small) - sum(b.size_bytes for b in missing),
         offered=contents.release.name in facts.offers,
     )
-    _check_room(plan, images, facts)
+    check_room(plan, images, facts)
     return plan
 
 
@@ -191,23 +213,26 @@ def _planned_document(blob: Blob, facts: ServerFacts) -> PlannedBlob:
     )
 
 
-def _check_room(plan: TransferPlan, images: Iterable[ReleaseImage], facts: ServerFacts) -> None:
+def check_room(
+    plan: TransferPlan, images: Iterable[ReleaseImage], facts: ServerFacts, extra_bytes: int = 0
+) -> None:
     """Refuse before anything is sent what the disks cannot take.
 
     The store keeps each blob opened, and for a moment its encoded form too. `docker load` takes
-    twice an image's size for a moment (measured).
+    twice an image's size for a moment (measured). Each disk needs `extra_bytes` besides.
     """
     if not plan.to_send and not plan.small:
         return
-    sending = {b.content: b for b in plan.to_send}
-    store_need = sum(b.size_bytes for b in plan.to_send) + sum(b.size_bytes for b in plan.small)
+    sending = {b.content: b for b in plan.blobs if b.where in ("wire", "recovered")}
+    store_need = sum(b.size_bytes for b in sending.values()) + sum(b.size_bytes for b in plan.small)
+    store_need += extra_bytes
     store_need += max((b.wire_bytes for b in sending.values()), default=0)
     loads = [
         {layer.diff_id: layer.size_bytes for layer in image.layers if layer.diff_id in sending}
         for image in images
     ]
     engine_need = sum({d: size for load in loads for d, size in load.items()}.values())
-    engine_need += max((sum(load.values()) for load in loads), default=0)
+    engine_need += max((sum(load.values()) for load in loads), default=0) + extra_bytes
     store, engine = facts.store_disk, facts.engine_disk
     if engine is None or engine.device == store.device:
         _demand(plan.server, _("the store and Docker"), store, store_need + engine_need)

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from smartcity_pkg.bundle.contents import BlobReader, BundleContents, Offer, OfferedSignature
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import RemoteCommandError, UnreachableError, UntrustedBundleError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Note, Progress, Transfer, no_progress
-from smartcity_pkg.hosts.facts import gather, need_engine
+from smartcity_pkg.hosts.facts import ServerFacts, gather, need_engine
 from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import SLOWEST_LINK, Encoding, PartState, Store, StorePaths
 from smartcity_pkg.ship.batches import batches
@@ -26,7 +26,9 @@ from smartcity_pkg.ship.gziponce import GzipOnce
 from smartcity_pkg.ship.lanes import Lanes
 from smartcity_pkg.ship.meter import Meter, MeteredHost
 from smartcity_pkg.ship.pace import Pace, WindowClosedError
+from smartcity_pkg.ship.patching import Patcher
 from smartcity_pkg.ship.plan import PlannedBlob, TransferPlan, plan_transfer
+from smartcity_pkg.ship.recovery import recover
 from smartcity_pkg.ship.wire import Wire, check
 
 _LONGEST_PAUSE_S = 30.0
@@ -36,10 +38,14 @@ _NOTHING = PartState(0, digest.of_bytes(b""))
 
 @dataclass(frozen=True)
 class ShippedLayer:
-    """What happened to one layer: found in the server's store or engine, or sent (and how)."""
+    """What happened to one layer: found in the server's store or engine, or sent (and how).
+
+    `recovered` was in the engine and brought into the store. `size_bytes` would have travelled, or
+    did.
+    """
 
     diff_id: str
-    outcome: Literal["store", "engine", "zstd", "gzip", "none"]
+    outcome: Literal["store", "engine", "recovered", "zstd", "gzip", "none", "patch"]
     size_bytes: int
 
 
@@ -48,7 +54,8 @@ class ShipReport:
     """What one `ship` did.
 
     `bytes_sent` counts every byte given to the connection: content, commands, what was sent twice
-    (`bytes_resent`). `bytes_saved` is the content that needed not travel. `already_there` is true
+    (`bytes_resent`). `bytes_saved` is the content that needed not travel, of it
+    `bytes_patched` because patches went in place of layers. `already_there` is true
     where the release had wholly arrived before.
     """
 
@@ -57,6 +64,7 @@ class ShipReport:
     already_there: bool
     bytes_sent: int
     bytes_saved: int
+    bytes_patched: int
     bytes_resent: int
     reconnects: int
     seconds: float
@@ -75,15 +83,17 @@ def ship(
     backoff_s: float = 1.0,
     trust_engine: bool = True,
     receipt: bytes = b"",
+    patcher: Patcher | None = None,
     pace: Pace | None = None,
     gzips: GzipOnce | None = None,
     before: Callable[[Host], None] | None = None,
 ) -> ShipReport:
     """Bring the release's content for `server_name` into the store behind `connect`.
 
-    `receipt` says who checked the bundle; the server keeps it beside the offer. `pace` says when
-    and how fast bytes may leave; it and `gzips` may be shared with other servers' shipments.
-    `before` is done first on each connection (another road's work); it may be done again.
+    `receipt` says who checked the bundle; the server keeps it beside the offer. Without `patcher`
+    every layer that is missing travels whole. `pace` says when and how fast bytes may leave; it and
+    `gzips` may be shared with other servers' shipments. `before` is done first on each connection
+    (another road's work); it may be done again.
     A lost link is met by connecting again, with growing pauses from `backoff_s` on, until
     `attempts` connections in a row have brought nothing. May be called again after any failure: it
     goes on where it was. Raises UnreachableError, EngineError without Docker on the server,
@@ -94,7 +104,7 @@ def ship(
     pace = pace or Pace()
     gzips = gzips or GzipOnce(bundle)
     shipment = _Shipment(
-        bundle, contents, server_name, progress, paths, trust_engine, receipt, pace, gzips
+        bundle, contents, server_name, progress, paths, trust_engine, receipt, patcher, pace, gzips
     )
     fruitless, landed = 0, 0
     while True:
@@ -131,20 +141,25 @@ class _Shipment:
         paths: StorePaths | None,
         trust_engine: bool,
         receipt: bytes,
+        patcher: Patcher | None,
         pace: Pace,
         gzips: GzipOnce,
     ) -> None:
-        self._bundle = bundle
+        self._bundle = _Shelf(bundle, patcher)
         self._contents = contents
         self._server = server
         self._progress = progress
         self._paths = paths or StorePaths()
         self._trust_engine = trust_engine
         self._receipt = receipt
+        self._patcher = patcher
+        self._lost: set[str] = set()  # bases that the server did not give, or gave wrong
+        self._recovered: set[str] = set()  # bases that are in the store for this shipment alone
         self._pace = pace
         self._gzips = gzips
         self._lanes = Lanes()
         self._meter = Meter()
+        self._whole: dict[str, PlannedBlob] = {}
         self._first_plan: TransferPlan | None = None
         self._reached: dict[str, int] = {}  # how far each part was sent, in bytes
         self._verified: dict[str, int] = {}  # how much of each part the server is known to hold
@@ -164,10 +179,10 @@ class _Shipment:
         metered = MeteredHost(host, self._meter, self._pace)
         facts = gather(metered, self._paths)
         need_engine(facts, host.name)
-        plan = plan_transfer(self._contents, self._server, facts, trust_engine=self._trust_engine)
-        self._first_plan = self._first_plan or plan
         store = Store(metered, self._paths)
         store.prepare()
+        plan = self._plan(metered, facts)
+        self._first_plan = self._first_plan or plan
         store.put_small({b.digest: self._bundle.read(b.digest) for b in plan.small})
 
         begun = {b.part for b in plan.to_send if self._paths.part(b.part).name in facts.parts}
@@ -191,7 +206,24 @@ class _Shipment:
             store.write(self._paths.ship_receipt(name), self._receipt, _("the receipt"))
         if not plan.offered or store.read(self._paths.offer(name)) != offer:
             store.write_offer(name, offer)
+        if self._recovered:
+            store.remove(self._recovered)
         self._show(last=True)
+
+    def _plan(self, host: Host, facts: ServerFacts) -> TransferPlan:
+        """What is sent over this connection, after all its bases are in the store."""
+        plain = plan_transfer(self._contents, self._server, facts, trust_engine=self._trust_engine)
+        self._whole = {b.content: b for b in plain.blobs}
+        while self._patcher:
+            plan = self._patcher.improved(plain, self._contents, facts, self._lost)
+            wanted = {layer for r in plan.recoveries for layer in r.layers}
+            there = recover(host, self._paths, plan.recoveries)
+            self._recovered |= there & plan.bases
+            if there >= wanted:
+                return plan
+            self._lost |= wanted - there
+            facts = gather(host, self._paths)
+        return plain
 
     def report(self, seconds: float) -> ShipReport:
         """What happened, after `over` came to its end."""
@@ -203,6 +235,7 @@ class _Shipment:
             already_there=plan.nothing_to_do,
             bytes_sent=self._meter.sent_bytes,
             bytes_saved=plan.saved_bytes,
+            bytes_patched=plan.patched_bytes,
             bytes_resent=self._resent_bytes,
             reconnects=self.connections - 1,
             seconds=round(seconds, 3),
@@ -228,6 +261,7 @@ class _Shipment:
                     content=blob.content,
                     size_bytes=blob.size_bytes,
                     encoding=blob.encoding,
+                    old=blob.old,
                 )
             if arrived or self._is_there(store, blob):
                 self._verified[blob.part] = blob.wire_bytes
@@ -236,6 +270,9 @@ class _Shipment:
             check(self._bundle, blob)
             # Our bytes were right, the server's are not: another client met us, or its disk lies.
             state = _NOTHING
+            if blob.encoding == "patch":  # or its old layer is not what ours is
+                self._lost.add(blob.old)
+                blob = self._whole[blob.content]
         raise RemoteCommandError(
             _("{server}: the layer {digest} arrives, but the disk holds other bytes").format(
                 server=self._server, digest=blob.content[:19]
@@ -312,6 +349,23 @@ class _Shipment:
             shown = total if last else min(done, total)
             saved = self._first_plan.saved_bytes if self._first_plan else 0
             self._progress(Transfer(f"ship:{self._server}", text, shown, total, saved))
+
+
+class _Shelf:
+    """The blobs of the bundle, and the patches that were made from it."""
+
+    def __init__(self, bundle: BlobReader, patcher: Patcher | None) -> None:
+        self._bundle = bundle
+        self._patcher = patcher
+
+    def open(self, blob_digest: str) -> BinaryIO:
+        """A stream over a patch, else over a blob of the bundle."""
+        patch = self._patcher.book.open(blob_digest) if self._patcher else None
+        return patch or self._bundle.open(blob_digest)
+
+    def read(self, blob_digest: str) -> bytes:
+        """A small blob of the bundle."""
+        return self._bundle.read(blob_digest)
 
 
 def _offer(contents: BundleContents) -> bytes:

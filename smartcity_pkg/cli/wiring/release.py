@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import signing_key
 from smartcity_pkg.cli.wiring.signing import grant_for
-from smartcity_pkg.cli.workspace import cache_folder
+from smartcity_pkg.cli.workspace import layer_cache
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import UsageError
 from smartcity_pkg.core.i18n import _
@@ -41,7 +41,7 @@ def render_to(
     found: dict[str, SourceImage] = {}
     if images:
         wanted = _references(session, plan)
-        found = resolve_images(open_source(images), wanted, _layer_cache(), session.progress)
+        found = resolve_images(open_source(images), wanted, layer_cache(), session.progress)
     rendered = _rendered(session, pemda, plan, found)
     with atomic.replacing(out) as part:
         part.mkdir()
@@ -75,7 +75,7 @@ def pack_release(
     signing = signing_key(session, key) if sign else None
     grant = grant_for(session, pemda, plan, signing, today)
     source = open_source(images)
-    found = resolve_images(source, _references(session, plan), _layer_cache(), session.progress)
+    found = resolve_images(source, _references(session, plan), layer_cache(), session.progress)
     rendered = _rendered(session, pemda, plan, found)
     folder = session.workspace.releases(plan.region)
 
@@ -89,7 +89,7 @@ def pack_release(
         apps=rendered.apps,
         images=found,
         source=source,
-        cache=_layer_cache(),
+        cache=layer_cache(),
         signing_key=signing,
         output=out or default_output,
         entrance_ports=rendered.entrance_ports,
@@ -114,7 +114,3 @@ def _rendered(
 
 def _references(session: Session, plan: Plan) -> Sequence[str]:
     return sorted({i for a in plan.apps for i in session.catalogue.app(a.app).images})
-
-
-def _layer_cache() -> Path:
-    return cache_folder() / "layers"

@@ -30,12 +30,20 @@ if TYPE_CHECKING:
     from smartcity_pkg.ship.fanout import Outcome
 
 
+# From this machine to itself nothing is worth a patch.
+_NO_LINK_MBPS = 10_000.0
+
+
 @dataclass(frozen=True)
 class Target:
-    """One server of a pemda, and how to get a host for it."""
+    """One server of a pemda, and how to get a host for it.
+
+    `link_mbps` is what its link carries in Mbit/s: measured by `pemda probe`, else as declared.
+    """
 
     server: Server
     connect: Callable[[], Host]
+    link_mbps: float
 
     @contextmanager
     def host(self) -> Iterator[Host]:
@@ -55,7 +63,15 @@ def targets(pemda: Pemda, names: Sequence[str] | None, planned: Sequence[str] = 
                 ),
                 _("known: {names}").format(names=", ".join(known)),
             )
-    return [Target(known[n], _connector(known[n])) for n in (names or planned or list(known))]
+    chosen = [known[n] for n in (names or planned or known)]
+    return [Target(s, _connector(s), _link_mbps(s, pemda)) for s in chosen]
+
+
+def _link_mbps(server: Server, pemda: Pemda) -> float:
+    if server.ssh is None:
+        return _NO_LINK_MBPS
+    measured = server.measured.upload_mbps if server.measured else None
+    return measured or pemda.link_mbps
 
 
 def _connector(server: Server) -> Callable[[], Host]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from smartcity_pkg.cli.roads import RegistryRoad, Road, SshRoad, road
 from smartcity_pkg.cli.session import Session
-from smartcity_pkg.cli.workspace import cache_folder
+from smartcity_pkg.cli.workspace import cache_folder, layer_cache
 from smartcity_pkg.core.errors import UsageError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Step
@@ -88,13 +88,17 @@ def ship_to_all(
 ) -> tuple[Outcome, ...]:
     """Ship to every server of `chosen`, several at once; all share one read of the bundle."""
     from smartcity_pkg.bundle.layout import open_bundle
+    from smartcity_pkg.bundle.patch.book import PatchBook, layers_of
     from smartcity_pkg.ship.fanout import fan_out
     from smartcity_pkg.ship.gziponce import GzipOnce
+    from smartcity_pkg.ship.patching import Patcher
     from smartcity_pkg.ship.transfer import ship
 
-    pace, parallel = options.pace(), options.at_once()
+    pace, parallel = options.pace(), min(options.at_once(), len(chosen))
     before = _before(session, path, contents, options)
+    links = {t.server.name: t.link_mbps for t in chosen}
     with open_bundle(path) as bundle, closing(GzipOnce(bundle)) as gzips:
+        book = PatchBook(layer_cache(), [layers_of(bundle, contents)])
 
         def one(name: str, connect: Connect) -> ShipReport:
             text = _("Shipping {release} to {server}")
@@ -106,12 +110,20 @@ def ship_to_all(
                 connect,
                 progress=session.progress,
                 receipt=receipt.to_json(),
+                patcher=Patcher(book, _link_mbps(links[name], pace, parallel), session.progress),
                 pace=pace,
                 gzips=gzips,
                 before=partial(before, name) if before else None,
             )
 
         return fan_out([(t.server.name, t.connect) for t in chosen], one, pace, parallel)
+
+
+def _link_mbps(own_mbps: float, pace: Pace, parallel: int) -> float:
+    """What one server's link carries in Mbit/s, its share of a limit considered."""
+    if not pace.rate_bytes_s:
+        return own_mbps
+    return min(own_mbps, pace.rate_bytes_s * 8 / 1e6 / parallel)
 
 
 def _before(

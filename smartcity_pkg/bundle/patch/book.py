@@ -1,0 +1,187 @@
+"""The patches that can be made here: between layers of which this machine has the bytes.
+
+Which of them are worth their time for a server is for `ship`; a patch, once made, lies in the cache
+by what it leads from and to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from smartcity_pkg.bundle import compression
+from smartcity_pkg.bundle.cache import LayerCache, sweep
+from smartcity_pkg.bundle.contents import Blob, BlobReader, BundleContents
+from smartcity_pkg.bundle.patch.encode import FORM, Layer, TooLargeError, encode
+from smartcity_pkg.bundle.patch.matching import likeness
+from smartcity_pkg.bundle.patch.tarmap import Entry, NoTarError, RawLayer
+from smartcity_pkg.core import digest
+
+MEDIA_TYPE = "application/vnd.smartcity.layer.v1.patch"
+_NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})-([0-9a-f]{64})")
+# A base that is like less than this much of the new layer is no base.
+_LEAST_LIKENESS = 0.1
+
+OpenRaw = Callable[[str], Iterator[bytes] | None]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Makes the layer `new` of the layer `old` (diffIDs); `blob` are its bytes."""
+
+    old: str
+    new: str
+    blob: Blob
+
+
+class PatchBook:
+    """Patches in the folder of packed layers. `sources` give the raw bytes of layers by diffID.
+
+    One folder may be used by several processes. Threads that share a book hold its `lock`: a patch
+    is made once, for all servers.
+    """
+
+    def __init__(self, root: Path, sources: Sequence[OpenRaw] = ()) -> None:
+        self.lock = threading.Lock()
+        self._cache = LayerCache(root)
+        self._sources = (*sources, self._from_cache)
+        self._folder = root / f"patches-{FORM}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._known: dict[tuple[str, str], Patch] = {}
+        for path in sorted(self._folder.iterdir()):
+            sweep(path)
+            if match := _NAME.fullmatch(path.name):
+                old, new, packed = (f"sha256:{part}" for part in match.groups())
+                blob = Blob(packed, path.stat().st_size, MEDIA_TYPE)
+                self._known[old, new] = Patch(old, new, blob)
+
+    def base_for(self, new: str, candidates: Collection[str]) -> str | None:
+        """The one of `candidates` that is most like `new`; None where none is, or is at hand."""
+        if made := sorted(old for old in candidates if (old, new) in self._known):
+            return made[0]
+        entries = self._entries(new)
+        if entries is None:
+            return None
+        best, most = None, _LEAST_LIKENESS * sum(e.end - e.start for e in entries)
+        for old in sorted(candidates):
+            others = self._entries(old) if old != new else None
+            score = likeness(others, entries) if others else 0.0
+            if score > most:
+                best, most = old, score
+        return best
+
+    def size_of(self, diff_id: str) -> int | None:
+        """The raw size in bytes of a layer that was packed here, or None."""
+        layer = self._cache.layer(diff_id)
+        return layer.size_bytes if layer else None
+
+    def known(self, old: str, new: str) -> Patch | None:
+        """The patch if it was made before and is whole."""
+        patch = self._known.get((old, new))
+        if patch is None:
+            return None
+        path = self._path(patch)
+        if path.exists() and digest.of_file(path) == patch.blob.digest:
+            return patch
+        path.unlink(missing_ok=True)
+        del self._known[old, new]
+        return None
+
+    def make(self, old: str, new: str, limit_bytes: int) -> Patch | None:
+        """The patch, made once; None where it would have more than `limit_bytes`."""
+        if made := self.known(old, new):
+            return made
+        with ExitStack() as stack:
+            layers = []
+            for diff_id in (old, new):
+                raw, entries = self._raw(diff_id), self._entries(diff_id)
+                if raw is None or entries is None:
+                    return None
+                layers.append(Layer(stack.enter_context(closing(raw)), entries))
+            before, after = layers
+            out = stack.enter_context(tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part"))
+            spill = stack.enter_context(tempfile.TemporaryFile(dir=self._folder))
+            try:
+                size_bytes = encode(before, after, out.file, spill, limit_bytes)
+            except TooLargeError:
+                return None
+            out.flush()
+            packed = digest.of_file(Path(out.name))
+            patch = Patch(old, new, Blob(packed, size_bytes, MEDIA_TYPE))
+            if not self._path(patch).exists():
+                self._path(patch).hardlink_to(out.name)
+        self._known[old, new] = patch
+        return patch
+
+    def open(self, blob_digest: str) -> BinaryIO | None:
+        """The bytes of a patch of this book, or None; whoever sends them checks them."""
+        for patch in self._known.values():
+            if patch.blob.digest == blob_digest:
+                return self._path(patch).open("rb")
+        return None
+
+    def document(self, blob_digest: str) -> bytes | None:
+        """A document that was shipped from here before."""
+        return self._cache.document(blob_digest)
+
+    def add_documents(self, documents: Iterable[bytes]) -> None:
+        """Keep documents that servers will have."""
+        for data in documents:
+            self._cache.add_document(data)
+
+    def _path(self, patch: Patch) -> Path:
+        digests = (patch.old, patch.new, patch.blob.digest)
+        return self._folder / "-".join(map(digest.hex_of, digests))
+
+    def _entries(self, diff_id: str) -> tuple[Entry, ...] | None:
+        kept = self._cache.entries(diff_id)
+        if kept is not None:
+            return kept
+        raw = self._raw(diff_id)
+        if raw is None:
+            return None
+        with closing(raw):
+            try:
+                entries = raw.entries()
+            except NoTarError:
+                return None
+        self._cache.add_entries(diff_id, entries)
+        return entries
+
+    def _raw(self, diff_id: str) -> RawLayer | None:
+        for source in self._sources:
+            chunks = source(diff_id)
+            if chunks is not None:
+                with contextlib.suppress(compression.CorruptLayerError):
+                    return RawLayer(chunks, self._folder)
+        return None
+
+    def _from_cache(self, diff_id: str) -> Iterator[bytes] | None:
+        layer, path = self._cache.layer(diff_id), self._cache.whole(diff_id)
+        if layer is None or path is None:
+            return None
+        return _opened(path.open("rb"), layer.size_bytes)
+
+
+def layers_of(bundle: BlobReader, contents: BundleContents) -> OpenRaw:
+    """The layers of an open bundle, as a source of a book."""
+
+    def raw(diff_id: str) -> Iterator[bytes] | None:
+        packed = contents.layers.get(diff_id)
+        if packed is None:
+            return None
+        return _opened(bundle.open(packed.blob.digest), packed.size_bytes)
+
+    return raw
+
+
+def _opened(stream: BinaryIO, limit_bytes: int) -> Iterator[bytes]:
+    with closing(stream):
+        yield from compression.decompressed(stream, limit_bytes)

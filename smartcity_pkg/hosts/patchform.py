@@ -1,0 +1,64 @@
+"""The form of a patch, and the shell that applies one; making patches is for `bundle.patch`.
+
+A patch is a first line of 32 bytes (`smartcity-patch 1` and the length of the program), the
+program as a zstd frame, then frames. The program's lines:
+
+    d START SIZE     bytes of the old layer that join the dictionary
+    z SIZE           the next frame opens, with the dictionary so far; the dictionary is empty again
+    c START SIZE     bytes of the old layer come next in the new one
+    t SIZE           bytes of the opened frames, in their order, come next in the new one
+
+Frames have windows of at most 8 MiB and dictionaries of at most 20 MiB, so a server needs no more
+memory for them than that twice, and any zstd from 1.0 on opens them.
+"""
+
+from __future__ import annotations
+
+HEAD_BYTES = 32
+MAGIC = "smartcity-patch 1 "
+# A program longer than any layer's is no program.
+MAX_PROGRAM_BYTES = 16 << 20
+MAX_DICTIONARY_BYTES = 20 << 20
+MAX_WINDOW_LOG = 23
+
+
+def head(program_bytes: int) -> bytes:
+    """The first line; the number is padded with spaces, because a shell reads 010 as eight."""
+    return f"{MAGIC}{program_bytes:13d}\n".encode()
+
+
+# Expects $part (the patch), $base (the old layer) and $new (an empty folder of its own); writes the
+# new layer to $new/layer. Whether that is right is told by its sum alone.
+APPLY = f"""
+rebuild() {{
+  read -r name version length <"$part"
+  [ "$name $version " = "{MAGIC}" ] || return 1
+  piece "$part" {HEAD_BYTES} "$length" | zstd -q -d -c >"$new/program" || return 1
+  produce | assemble >"$new/layer"
+}}
+piece() {{ dd if="$1" iflag=skip_bytes,count_bytes skip="$2" count="$3" bs=1M 2>/dev/null; }}
+produce() {{
+  at=$(({HEAD_BYTES} + length))
+  dictionary=$new/dictionary
+  : >"$dictionary"
+  while read -r op one two; do
+    case $op in
+      d) piece "$base" "$one" "$two" >>"$dictionary" ;;
+      z)
+        if [ -s "$dictionary" ]; then piece "$part" "$at" "$one" | zstd -q -d -c -D "$dictionary"
+        else piece "$part" "$at" "$one" | zstd -q -d -c; fi
+        at=$((at + one))
+        : >"$dictionary"
+        ;;
+    esac
+  done <"$new/program"
+}}
+assemble() {{
+  while read -r op one two <&3; do
+    case $op in
+      c) piece "$base" "$one" "$two" ;;
+      t) dd iflag=fullblock,count_bytes count="$one" bs=64K 2>/dev/null ;;
+    esac
+  done 3<"$new/program"
+}}
+"""
