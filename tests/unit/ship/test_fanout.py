@@ -39,7 +39,18 @@ COUNT = 4
 
 
 def report(server: str) -> ShipReport:
-    return ShipReport(server, "1-a", True, 1, 0, 0, 0, 0.0, ())
+    return ShipReport(
+        server=server,
+        release="1-a",
+        already_there=True,
+        bytes_sent=1,
+        bytes_saved=0,
+        bytes_patched=0,
+        bytes_resent=0,
+        reconnects=0,
+        seconds=0.0,
+        layers=(),
+    )
 
 
 class TestFailure:
