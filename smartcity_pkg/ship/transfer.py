@@ -179,9 +179,10 @@ class _Shipment:
         metered = MeteredHost(host, self._meter, self._pace)
         facts = gather(metered, self._paths)
         need_engine(facts, host.name)
+        plain = plan_transfer(self._contents, self._server, facts, trust_engine=self._trust_engine)
         store = Store(metered, self._paths)
         store.prepare()
-        plan = self._plan(metered, facts)
+        plan = self._improved(plain, metered, facts)
         self._first_plan = self._first_plan or plan
         store.put_small({b.digest: self._bundle.read(b.digest) for b in plan.small})
 
@@ -210,9 +211,8 @@ class _Shipment:
             store.remove(self._recovered)
         self._show(last=True)
 
-    def _plan(self, host: Host, facts: ServerFacts) -> TransferPlan:
-        """What is sent over this connection, after all its bases are in the store."""
-        plain = plan_transfer(self._contents, self._server, facts, trust_engine=self._trust_engine)
+    def _improved(self, plain: TransferPlan, host: Host, facts: ServerFacts) -> TransferPlan:
+        """What is sent over this connection; the bases of its patches are in the store then."""
         self._whole = {b.content: b for b in plain.blobs}
         while self._patcher:
             plan = self._patcher.improved(plain, self._contents, facts, self._lost)

@@ -71,10 +71,11 @@ class RawLayer:
                 after = archive.offset
         except (tarfile.TarError, ValueError, OverflowError) as error:
             raise NoTarError(str(error)) from error
-        ends = [start for _name, start, _content in found[1:]] + [after]
+        after = after if found else 0
+        ends = [start for _name, start, _content in (*found[1:], ("", after, after))]
         entries = [
             Entry(name, start, content, end, self._digest(content, end))
-            for (name, start, content), end in zip(found, ends, strict=True)
+            for (name, start, content), end in zip(found, ends, strict=False)
         ]
         tail = Entry("", after, after, self.size_bytes, self._digest(after, self.size_bytes))
         return (*entries, tail)

@@ -1,0 +1,138 @@
+"""Patches on real servers: bases out of each engine, and what happens when they are lost."""
+
+from __future__ import annotations
+
+import io
+import random
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from engine import use_containerd_store
+from install_world import Image, image
+from patch_world import layer
+from ship_road import Road
+from ship_world import Before, pack
+
+from smartcity_pkg.bundle.cache import LayerCache
+from smartcity_pkg.bundle.patch.book import PatchBook, layers_of
+from smartcity_pkg.core import digest
+from smartcity_pkg.engines.compose import ComposeEngine
+from smartcity_pkg.hosts.store import Store
+from smartcity_pkg.lab.lab import Lab
+from smartcity_pkg.lab.oldengine import engine_20_10
+from smartcity_pkg.lab.server import Server
+from smartcity_pkg.ship.patching import Patcher
+from smartcity_pkg.ship.transfer import ShipReport
+
+pytestmark = pytest.mark.lab
+
+FILES = {f"app/{n}.py": random.Random(n).randbytes(3000 + n) for n in range(200)}
+OLD, NEW = layer(FILES, 1), layer({**FILES, "app/7.py": b"new"}, 2)
+SLOW_MBPS = 0.5
+
+
+@pytest.fixture(scope="module", params=["overlay2", "containerd", "20.10"])
+def server(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Server]:
+    over = engine_20_10(lab.home) if request.param == "20.10" else None
+    server = lab.server("tambal", store_disk_mib=1024, engine_over=over)
+    if request.param == "containerd":
+        use_containerd_store(server)
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def road(lab: Lab, server: Server) -> Iterator[Road]:
+    """The engine holds the old layer, loaded as `install` does it; the store is empty."""
+    road = Road(lab, server, f"/var/lib/smartcity/{random.getrandbits(40):x}")
+    load(road, image("laksa:1", (OLD,)), OLD)
+    server.run(["rm", "-rf", str(road.paths.root)])
+    yield road
+    server.run(["rm", "-rf", str(road.paths.root)])
+    if images := docker(server, "image", "ls", "-q").split():
+        docker(server, "rmi", "-f", *(i.decode() for i in images))
+
+
+def load(road: Road, made: Image, *contents: bytes) -> None:
+    """Load an image out of the store, after `contents` were put there."""
+    with closing(road.connect()) as host:
+        store = Store(host, road.paths)
+        store.prepare()
+        store.put_small({digest.of_bytes(data): data for data in contents})
+        ComposeEngine(host, road.paths).load(made.described, made.config)
+
+
+def docker(server: Server, *words: str) -> bytes:
+    line = ("docker", "-H", f"unix://{server.docker_socket}", *words)
+    return subprocess.run(line, check=True, capture_output=True).stdout
+
+
+def upgrade(road: Road, cache: Path, *layers: bytes) -> ShipReport:
+    """Ship a release of `layers` from a machine that has packed the old one."""
+    LayerCache(cache).add([OLD], lambda _diff_id: True)
+    bundle, contents = pack({"laksa:2": layers})
+    book = PatchBook(cache, [layers_of(bundle, contents)])
+    report = road.ship(bundle, contents, patcher=Patcher(book, SLOW_MBPS))
+    assert road.arrived(contents)
+    return report
+
+
+def test_a_patch_is_applied_to_a_layer_out_of_the_engine(road: Road, tmp_path: Path) -> None:
+    report = upgrade(road, tmp_path, NEW)
+    assert [x.outcome for x in report.layers] == ["patch"]
+    assert report.layers[0].size_bytes < 4_000
+    assert report.bytes_patched > 500_000
+    assert report.bytes_sent < 20_000
+    assert digest.hex_of(digest.of_bytes(OLD)) not in road.held()
+    assert upgrade(road, tmp_path, NEW).already_there
+
+
+def test_an_image_made_of_patches_is_complete(road: Road, tmp_path: Path) -> None:
+    """`docker save` gives every layer back: another engine can load it."""
+    upgrade(road, tmp_path, NEW)
+    made = image("laksa:2", (NEW,))
+    load(road, made)
+    saved = docker(road.server, "save", made.described.reference)
+    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
+        files = [archive.extractfile(m) for m in archive if m.isfile()]
+        sums = {digest.of_bytes(file.read()) for file in files if file}
+    assert digest.of_bytes(NEW) in sums
+
+
+def test_a_layer_on_another_parent_comes_out_of_the_engine(road: Road, tmp_path: Path) -> None:
+    other = layer({"lain": b"x"})
+    report = upgrade(road, tmp_path, other, OLD)
+    assert [x.outcome for x in report.layers] == ["zstd", "recovered"]
+    assert report.bytes_sent < 20_000
+
+
+def test_a_base_with_other_bytes_than_ours_is_no_harm(road: Road, tmp_path: Path) -> None:
+    """What the patch makes of it is not the layer, which then travels whole."""
+
+    def spoil() -> None:
+        (road.store / "blobs/sha256" / digest.hex_of(digest.of_bytes(OLD))).write_bytes(b"else")
+
+    road.faults = [lambda host: Before(host, "# check a blob and give it its name", spoil)]
+    assert upgrade(road, tmp_path, NEW).bytes_sent > 500_000
+
+
+def test_a_base_that_is_gone_is_no_harm(road: Road, tmp_path: Path) -> None:
+    def remove() -> None:
+        docker(road.server, "rmi", "-f", image("laksa:1", (OLD,)).described.reference)
+        docker(road.server, "image", "prune", "-f")
+
+    road.faults = [lambda host: Before(host, "# recover layers from the engine", remove)]
+    report = upgrade(road, tmp_path, NEW)
+    assert [x.outcome for x in report.layers] == ["zstd"]
+
+
+def test_a_link_that_is_quick_enough_gets_the_layer_whole(road: Road, tmp_path: Path) -> None:
+    LayerCache(tmp_path).add([OLD], lambda _diff_id: True)
+    bundle, contents = pack({"laksa:2": (NEW,)})
+    book = PatchBook(tmp_path, [layers_of(bundle, contents)])
+    report = road.ship(bundle, contents, patcher=Patcher(book, 1000.0))
+    assert [x.outcome for x in report.layers] == ["zstd"]
