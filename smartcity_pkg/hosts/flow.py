@@ -4,7 +4,7 @@ What is on its way when a link dies must be sent again, and on a slow link every
 behind it. An SSH server opens a channel's window again (RFC 4254, 5.2) once it has handed the bytes
 to the command, so that the window tells what is still on its way. OpenSSH's own limit is 2 MiB.
 
-Measured (20 cuts of one transfer): 5 times less is sent twice than without.
+Measured (three cuts in 100 MB): 0 to 1 MB is sent twice, 4 to 8 MB without.
 """
 
 from __future__ import annotations
