@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from fat_disk import fat_disk, lacking
 from workspace import worker
 
 from smartcity_pkg.lab.lab import Lab, available
@@ -29,6 +31,15 @@ def lab() -> Iterator[Lab]:
     with Lab(os.environ.get("SMARTCITY_LAB_PREFIX", "st") + worker()) as lab:
         lab.up()
         yield lab
+
+
+@pytest.fixture
+def fat(tmp_path: Path) -> Iterator[Path]:
+    """A real FAT32 file system, mounted."""
+    if reason := lacking():
+        missing(reason)
+    with fat_disk(tmp_path) as mounted:
+        yield mounted
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from smartcity_pkg.bundle.dsse import Envelope
+from smartcity_pkg.bundle.oci import LAYER_HELD
 from smartcity_pkg.catalogue.app import Model
 from smartcity_pkg.catalogue.release import Release
 
@@ -21,11 +22,26 @@ class Blob:
 
 @dataclass(frozen=True)
 class PackedLayer:
-    """A layer as it rests in the bundle (zstd), and what it is when opened."""
+    """A layer as it rests in the bundle, and what it is when opened.
+
+    That is zstd; in a differential bundle also a patch to the layer `old` (a diffID), or nothing
+    at all (`held`) where every server has the layer.
+    """
 
     diff_id: str
     size_bytes: int
     blob: Blob
+    old: str = ""
+
+    @property
+    def held(self) -> bool:
+        """Whether servers are expected to have it; the bundle has no such blob then."""
+        return self.blob.media_type == LAYER_HELD
+
+    @property
+    def whole(self) -> bool:
+        """Whether the bundle alone is enough to have it."""
+        return not self.held and not self.old
 
 
 class BlobReader(Protocol):
@@ -66,6 +82,11 @@ class BundleContents:
     grant: bytes = b""
     attestation: Envelope | None = None
     sboms: dict[str, Blob] = field(default_factory=dict)
+
+    @property
+    def differential(self) -> bool:
+        """Whether it builds upon what servers have."""
+        return not all(layer.whole for layer in self.layers.values())
 
 
 class OfferedSignature(Model):

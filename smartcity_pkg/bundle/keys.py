@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -31,6 +31,22 @@ class SigningKey:
     """A private key that is ready to sign. Its `repr` shows no secret."""
 
     _private: ec.EllipticCurvePrivateKey
+
+    @classmethod
+    def made(cls) -> SigningKey:
+        """A new key."""
+        return cls(ec.generate_private_key(ec.SECP256R1()))
+
+    def to_pem(self, password: bytes | None = None) -> bytes:
+        """The private key as PKCS #8, encrypted where a password is given."""
+        encryption = (
+            serialization.BestAvailableEncryption(password)
+            if password
+            else serialization.NoEncryption()
+        )
+        return self._private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+        )
 
     @property
     def public_pem(self) -> bytes:
@@ -62,24 +78,19 @@ def new_key(path: Path, password: bytes | None = None) -> SigningKey:
     for each in (path, public_path(path)):
         if each.exists():
             raise _exists(each)
-    private = ec.generate_private_key(ec.SECP256R1())
-    encryption = (
-        serialization.BestAvailableEncryption(password)
-        if password
-        else serialization.NoEncryption()
-    )
-    pem = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-    )
-    key = SigningKey(private)
-    _write_new(path, pem, 0o600)
+    key = SigningKey.made()
+    _write_new(path, key.to_pem(password), 0o600)
     _write_new(public_path(path), key.public_pem, 0o644)
     return key
 
 
 def load_signing_key(path: Path, password: bytes | None = None) -> SigningKey:
     """The private key in `path`; InputError where it is missing, wrong, or needs a password."""
-    data = _read(path)
+    return signing_key_of(_read(path), path, password)
+
+
+def signing_key_of(data: bytes, path: PurePath, password: bytes | None = None) -> SigningKey:
+    """The private key in PEM; `path` names it in messages. InputError as `load_signing_key`."""
     try:
         private = serialization.load_pem_private_key(data, password or None)
     except TypeError as error:
@@ -154,5 +165,5 @@ def _exists(path: Path) -> SmartCityError:
     )
 
 
-def _bad(path: Path, message: str, hint: str) -> InputError:
+def _bad(path: PurePath, message: str, hint: str) -> InputError:
     return InputError(Problem(message, str(path)), hint)

@@ -7,11 +7,13 @@ are genuine for `trust` and `verify`.
 
 from __future__ import annotations
 
+import bisect
+import contextlib
 import io
 import itertools
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,14 @@ class FilePart:
     size_bytes: int
 
 
+@dataclass(frozen=True)
+class PartedTar:
+    """A bundle's tar that lies in several files, in order; `path` names it in messages."""
+
+    path: Path
+    parts: tuple[FilePart, ...]
+
+
 class Files(Protocol):
     """The files of a layout by name, whatever they rest in."""
 
@@ -49,7 +59,7 @@ class Files(Protocol):
         """A stream over one file; may be called from several threads."""
 
     def place(self, name: str) -> FilePart:
-        """Where its bytes lie on the disk."""
+        """Where its bytes lie on the disk; not to be asked of a `PartedTar`."""
 
     def close(self) -> None:
         """Give back what is held open."""
@@ -100,8 +110,13 @@ class Bundle:
         if blob_digest not in self.blobs:
             raise broken(_("{digest} is missing").format(digest=blob_digest[:19]))
 
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Every file of the layout by name, and its size in bytes."""
+        return self._files.sizes
+
     def place(self, name: str) -> FilePart:
-        """Where the bytes of one file of the layout lie on the disk."""
+        """Where the bytes of one file of the layout lie on the disk; not in a `PartedTar`."""
         return self._files.place(name)
 
     def _top_index(
@@ -173,14 +188,15 @@ class Bundle:
 
 
 @contextmanager
-def open_bundle(path: Path) -> Iterator[Bundle]:
-    """The bundle at `path`, to read while the context lasts.
+def open_bundle(source: Path | PartedTar) -> Iterator[Bundle]:
+    """The bundle at `source`, to read while the context lasts.
 
     Raises InputError where there is nothing, or something that is no bundle; UntrustedBundleError
     where a bundle is malformed.
     """
+    path = source.path if isinstance(source, PartedTar) else source
     try:
-        files = _files_at(path)
+        files = _Tar(source.parts) if isinstance(source, PartedTar) else _files_at(source)
     except OSError as error:
         raise InputError(
             Problem(
@@ -248,15 +264,14 @@ class _Directory:
 
 
 class _Tar:
-    """The files of one tar, indexed once and read in place."""
+    """The files of one tar, which may lie in several parts; indexed once and read in place."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.open("rb")
+    def __init__(self, parts: Sequence[FilePart]) -> None:
+        self._pieces = _Pieces(parts)
         self._places: dict[str, ustar.Member] = {}
-        size_bytes = os.fstat(self._file.fileno()).st_size
         try:
-            members: Iterable[ustar.Member] = ustar.members(self._file, size_bytes)
+            whole = io.BufferedReader(_Slice(self._pieces, 0, self._pieces.size_bytes))
+            members: Iterable[ustar.Member] = ustar.members(whole, self._pieces.size_bytes)
             self._places = {m.name: m for m in itertools.islice(members, MAX_FILES + 1)}
         except ustar.BadTarError as error:
             self.close()
@@ -265,32 +280,65 @@ class _Tar:
 
     def open(self, name: str) -> BinaryIO:
         place = self._places[name]
-        return io.BufferedReader(
-            _Slice(self._file.fileno(), place.offset, place.size_bytes), 256 << 10
-        )
+        return io.BufferedReader(_Slice(self._pieces, place.offset, place.size_bytes), 256 << 10)
 
     def place(self, name: str) -> FilePart:
         place = self._places[name]
-        return FilePart(self._path, place.offset, place.size_bytes)
+        (whole,) = self._pieces.parts
+        return FilePart(whole.path, whole.offset + place.offset, place.size_bytes)
 
     def close(self) -> None:
-        self._file.close()
+        self._pieces.close()
+
+
+class _Pieces:
+    """Open files, read as if they were one. By position: threads do not disturb each other."""
+
+    def __init__(self, parts: Sequence[FilePart]) -> None:
+        self.parts = tuple(parts)
+        self._ends = list(itertools.accumulate(part.size_bytes for part in parts))
+        self.size_bytes = self._ends[-1]
+        self._files = contextlib.ExitStack()
+        with self._files as files:
+            opened = [files.enter_context(part.path.open("rb", buffering=0)) for part in parts]
+            self._files = files.pop_all()
+        self._descriptors = [file.fileno() for file in opened]
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        """Bytes from `offset` on, at most `size_bytes` and never beyond the end of a piece."""
+        index = bisect.bisect_right(self._ends, offset)
+        if index == len(self.parts):
+            return b""
+        part, end = self.parts[index], self._ends[index]
+        at = part.offset + offset - (end - part.size_bytes)
+        return os.pread(self._descriptors[index], min(size_bytes, end - offset), at)
+
+    def close(self) -> None:
+        self._files.close()
 
 
 class _Slice(io.RawIOBase):
-    """A part of an open file. Reads by position, so that threads do not disturb each other."""
+    """A range of `_Pieces` as a stream."""
 
-    def __init__(self, descriptor: int, offset: int, size_bytes: int) -> None:
+    def __init__(self, pieces: _Pieces, offset: int, size_bytes: int) -> None:
         super().__init__()
-        self._descriptor, self._position = descriptor, offset
+        self._pieces, self._begin, self._position = pieces, offset, offset
         self._end = offset + size_bytes
 
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        bases = {os.SEEK_SET: self._begin, os.SEEK_CUR: self._position, os.SEEK_END: self._end}
+        self._position = bases[whence] + offset
+        return self._position - self._begin
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        wanted = min(len(buffer), self._end - self._position)
-        data = os.pread(self._descriptor, wanted, self._position)
+        wanted = max(0, min(len(buffer), self._end - self._position))
+        data = self._pieces.read(self._position, wanted)
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
@@ -303,10 +351,11 @@ def _files_at(path: Path) -> Files:
         return _Directory(path)
     with path.open("rb") as stream:
         block = stream.read(ustar.BLOCK_BYTES)
+        size_bytes = os.fstat(stream.fileno()).st_size
     # A damaged first header is still a bundle, though a bad one; a text or a gzip is none.
     if block[257:262] != b"ustar" and not block.startswith(oci.BLOBS.encode()):
         raise _no_bundle(path)
-    return _Tar(path)
+    return _Tar([FilePart(path, 0, size_bytes)])
 
 
 def _no_bundle(path: Path) -> InputError:

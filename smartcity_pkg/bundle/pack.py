@@ -20,12 +20,18 @@ from smartcity_pkg.bundle import oci, provenance, ustar
 from smartcity_pkg.bundle.admission import exemptions_used, refuse_leaks
 from smartcity_pkg.bundle.cache import LayerCache
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
+from smartcity_pkg.bundle.differential import Base, shrunk
 from smartcity_pkg.bundle.keys import SigningKey
 from smartcity_pkg.bundle.sbom import cyclonedx
 from smartcity_pkg.bundle.sbom.documents import image_documents
 from smartcity_pkg.bundle.sign import outer_files, sign_root
 from smartcity_pkg.bundle.sources import ImageSource, SourceImage
-from smartcity_pkg.bundle.structure import FORMAT_VERSION, contents_of, sbom_title
+from smartcity_pkg.bundle.structure import (
+    DIFFERENTIAL_VERSION,
+    FORMAT_VERSION,
+    contents_of,
+    sbom_title,
+)
 from smartcity_pkg.bundle.write import Content, check_output, write_bundle
 from smartcity_pkg.catalogue import release as releases
 from smartcity_pkg.catalogue.checkout import Checkout
@@ -48,6 +54,7 @@ class PackRequest:
     `images` are what `resolve_images` gave for the references of the apps' Compose files; `apps`
     name them by their pins. `output` is a path, or says the path for a release; one that ends in
     `.tar` becomes one file, any other a directory. Without `signing_key` it is for others to sign.
+    With `base` the bundle is differential.
     `grant` are the bytes of the signed grant, which every reader asks for; `checkout` is where the
     catalogue comes from; `policy` is the workspace's, of the day.
     """
@@ -63,6 +70,7 @@ class PackRequest:
     output: Path | Callable[[Release], Path]
     entrance_ports: Mapping[str, int] = field(default_factory=dict)
     grant: bytes = b""
+    base: Base | None = None
     checkout: Checkout = field(default_factory=Checkout)
     policy: Policy = NOTHING_EXEMPT
 
@@ -111,6 +119,10 @@ def pack(request: PackRequest, progress: Progress = no_progress) -> Packed:
     release = _release(request, collected, files_tar, exemptions)
     path = request.output if isinstance(request.output, Path) else request.output(release)
     check_output(path)
+    if request.base is not None:
+        with _using(request.cache):
+            layers = shrunk(collected.layers, release, request.base, request.cache, progress)
+            collected = replace(collected, layers=layers)
     blobs, root = _documents(release, collected, (files_tar, request.grant))
     root_digest, key = digest.of_bytes(root), request.signing_key
     origin = provenance.Origin(request.checkout, version("smartcity"))
@@ -262,10 +274,10 @@ def _documents(
 
     entries: list[dict[str, Any]] = []
     for image in release.images:
-        packed = [collected.layers[d][0].blob for d in image.diff_ids]
+        packed = [collected.layers[d][0] for d in image.diff_ids]
         manifest = oci.manifest_json(
             entry(collected.configs[image.config_digest], oci.CONFIG),
-            [oci.described(b.digest, b.size_bytes, b.media_type) for b in packed],
+            [_described(layer) for layer in packed],
         )
         platform = {"architecture": image.architecture, "os": image.os}
         names = {oci.REF_NAME: image.reference, oci.SOURCE: image.source}
@@ -288,7 +300,9 @@ def _documents(
         artifactType=releases.MEDIA_TYPE,
     )
     entries.append(entry(manifest, oci.MANIFEST, artifactType=releases.MEDIA_TYPE))
-    root = oci.index_json(entries, annotations={oci.FORMAT: FORMAT_VERSION})
+    whole = all(layer.whole for layer, _path in collected.layers.values())
+    form = FORMAT_VERSION if whole else DIFFERENTIAL_VERSION
+    root = oci.index_json(entries, annotations={oci.FORMAT: form})
     blobs[digest.of_bytes(root)] = root
     return blobs, root
 
@@ -299,5 +313,13 @@ def _layout(blobs: Mapping[str, bytes], layers: _Layers) -> dict[str, Content]:
     for blob_digest, data in blobs.items():
         files[oci.blob_name(blob_digest)] = data
     for packed, path in layers.values():
-        files[oci.blob_name(packed.blob.digest)] = path
+        if not packed.held:
+            files[oci.blob_name(packed.blob.digest)] = path
     return files
+
+
+def _described(layer: PackedLayer) -> dict[str, Any]:
+    """A layer's entry in the manifest of its image; one that is left out says its raw size."""
+    size_bytes = layer.size_bytes if layer.held else layer.blob.size_bytes
+    more = {"annotations": {oci.BASE: layer.old}} if layer.old else {}
+    return oci.described(layer.blob.digest, size_bytes, layer.blob.media_type, **more)

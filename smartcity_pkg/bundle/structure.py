@@ -15,12 +15,14 @@ from smartcity_pkg.bundle import oci, strictjson, ustar
 from smartcity_pkg.bundle.contents import Blob, BundleContents, PackedLayer, Signature
 from smartcity_pkg.bundle.sbom import cyclonedx
 from smartcity_pkg.catalogue import release as releases
-from smartcity_pkg.catalogue.release import Release, ReleaseImage
+from smartcity_pkg.catalogue.release import Layer, Release, ReleaseImage
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import UntrustedBundleError
 from smartcity_pkg.core.i18n import _
 
+# The second has differential bundles; a bundle of whole layers is of the first.
 FORMAT_VERSION = "1"
+DIFFERENTIAL_VERSION = "2"
 
 Read = Callable[[str], bytes]
 
@@ -103,10 +105,12 @@ class _Walk:
         data = self._read(self._root_digest)
         root = oci.parse(oci.Index, self._known(data, self._root_digest, what), what)
         self._small[self._root_digest] = Blob(self._root_digest, len(data), oci.INDEX)
-        if root.annotations.get(oci.FORMAT) != FORMAT_VERSION or root.media_type != oci.INDEX:
+        version = root.annotations.get(oci.FORMAT, "-")
+        known = (FORMAT_VERSION, DIFFERENTIAL_VERSION)
+        if version not in known or root.media_type != oci.INDEX:
             raise UntrustedBundleError(
-                _("the bundle has format {found}, and only format {known} is understood").format(
-                    found=root.annotations.get(oci.FORMAT, "-")[:20], known=FORMAT_VERSION
+                _("the bundle has format {found}, and only {known} are understood").format(
+                    found=version[:20], known=", ".join(known)
                 ),
                 _("Use the version of smartcity that packed it, or a newer one."),
             )
@@ -119,6 +123,9 @@ class _Walk:
             raise broken(_("its images are not those of its release"))
         for entry, image in zip(images, release.images, strict=True):
             self._image(entry, image)
+        whole = all(layer.whole for layer in self._layers.values())
+        if whole != (version == FORMAT_VERSION):
+            raise broken(_("its layers are not those of its format"))
         return BundleContents(
             root_digest=self._root_digest,
             release=release,
@@ -185,19 +192,24 @@ class _Walk:
         ):
             raise broken(_("{what} is not what the release says").format(what=what))
         for packed, layer in zip(manifest.layers, image.layers, strict=True):
-            blob = Blob(packed.digest, packed.size, packed.media_type)
-            found = PackedLayer(layer.diff_id, layer.size_bytes, blob)
+            found = self._layer(packed, layer, what)
             same = self._layers.setdefault(layer.diff_id, found) == found
-            if (
-                not same
-                or self._packed.setdefault(blob.digest, layer.diff_id) != layer.diff_id
-                or packed.media_type != oci.LAYER_ZSTD
-            ):
-                raise broken(
-                    _(
-                        "{what}: the layer {layer} is stored in two ways, or in an unknown one"
-                    ).format(what=what, layer=layer.diff_id[:19])
-                )
+            if not same or self._packed.setdefault(packed.digest, layer.diff_id) != layer.diff_id:
+                raise _unknown_way(what, layer)
+
+    def _layer(self, packed: oci.Descriptor, layer: Layer, what: str) -> PackedLayer:
+        blob = Blob(packed.digest, packed.size, packed.media_type)
+        if packed.media_type == oci.LAYER_ZSTD:
+            return PackedLayer(layer.diff_id, layer.size_bytes, blob)
+        if packed.media_type == oci.LAYER_PATCH:
+            old = packed.annotations.get(oci.BASE, "")
+            if digest.is_digest(old) and old != layer.diff_id:
+                return PackedLayer(layer.diff_id, layer.size_bytes, blob, old)
+        held = (packed.digest, packed.size) == (layer.diff_id, layer.size_bytes)
+        if packed.media_type == oci.LAYER_HELD and held:
+            blob = Blob(packed.digest, 0, packed.media_type)
+            return PackedLayer(layer.diff_id, layer.size_bytes, blob)
+        raise _unknown_way(what, layer)
 
     def _blob(self, entry: oci.Descriptor, media_type: str, what: str) -> bytes:
         if entry.media_type != media_type:
@@ -220,6 +232,14 @@ class _Walk:
                 )
             )
         return data
+
+
+def _unknown_way(what: str, layer: Layer) -> UntrustedBundleError:
+    return broken(
+        _("{what}: the layer {layer} is stored in two ways, or in an unknown one").format(
+            what=what, layer=layer.diff_id[:19]
+        )
+    )
 
 
 def broken(message: str) -> UntrustedBundleError:

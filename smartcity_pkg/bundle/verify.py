@@ -17,27 +17,30 @@ from typing import BinaryIO
 
 from smartcity_pkg.bundle import compression, oci, trust
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
-from smartcity_pkg.bundle.layout import Bundle, open_bundle, reading
+from smartcity_pkg.bundle.layout import Bundle, PartedTar, open_bundle, reading
 from smartcity_pkg.bundle.sbom import cyclonedx
 from smartcity_pkg.bundle.sbom.cyclonedx import BadSbomError, Sbom
 from smartcity_pkg.bundle.structure import broken
 from smartcity_pkg.bundle.trust import TrustedKeys, contents_of, genuine_signatures
 from smartcity_pkg.catalogue.release import ReleaseImage
+from smartcity_pkg.core import digest
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Transfer, no_progress
 
 _MOST_THREADS = 4
 
 
-def verify(path: Path, trusted: TrustedKeys, progress: Progress = no_progress) -> BundleContents:
-    """What the bundle at `path` holds, after all of it was checked; only proven signatures.
+def verify(
+    source: Path | PartedTar, trusted: TrustedKeys, progress: Progress = no_progress
+) -> BundleContents:
+    """What the bundle at `source` holds, after all of it was checked; only proven signatures.
 
     Each layer is decompressed while it is read, and its diffID and size are checked as well; one
     that would open to more than its size is stopped there. Whether the grant holds today is for
     whoever installs. Memory does not grow with the bundle.
     Raises UntrustedBundleError with what is wrong and where; InputError where there is no bundle.
     """
-    with open_bundle(path) as bundle:
+    with open_bundle(source) as bundle:
         genuine = genuine_signatures(bundle.root.digest, bundle.signatures, trusted)
         contents = sound_contents(bundle)
         root, release = bundle.root.digest, contents.release
@@ -61,7 +64,7 @@ def sound_contents(bundle: Bundle) -> BundleContents:
     if bundle.images != oci.images_of(root):
         raise broken(_("{name} names other images than the root").format(name=oci.INDEX_FILE))
     expected = {blob.digest: blob.size_bytes for blob in contents.small_blobs}
-    expected |= {p.blob.digest: p.blob.size_bytes for p in contents.layers.values()}
+    expected |= {p.blob.digest: p.blob.size_bytes for p in contents.layers.values() if not p.held}
     expected |= {blob.digest: blob.size_bytes for blob in contents.sboms.values()}
     expected |= {d: bundle.blobs[d] for d in bundle.signature_blobs}
     if bundle.root.size != expected[bundle.root.digest]:
@@ -99,11 +102,15 @@ def sbom_of(bundle: Bundle, contents: BundleContents, image: ReleaseImage) -> Sb
 
 def _check_layers(bundle: Bundle, layers: Iterable[PackedLayer], progress: Progress) -> None:
     # The largest first, so that the last thread does not begin the longest work.
-    ordered = sorted(layers, key=lambda layer: (-layer.size_bytes, layer.diff_id))
+    carried = (layer for layer in layers if not layer.held)
+    ordered = sorted(carried, key=lambda layer: (-layer.size_bytes, layer.diff_id))
     total = sum(layer.blob.size_bytes for layer in ordered)
     count = _Count(total, progress)
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
-        futures = [pool.submit(_check_layer, bundle, layer, count) for layer in ordered]
+        futures = [
+            pool.submit(_check_patch if layer.old else _check_layer, bundle, layer, count)
+            for layer in ordered
+        ]
         try:
             for future in futures:
                 future.result()
@@ -138,6 +145,17 @@ class _Hashing:
         self.hash.update(data)
         self._count.add(len(data))
         return data
+
+
+def _check_patch(bundle: Bundle, layer: PackedLayer, count: _Count) -> None:
+    """Its own bytes alone: what it makes is checked by the server, which has the old layer."""
+    with reading(bundle.path), bundle.open(layer.blob.digest) as stream:
+        packed = _Hashing(stream, count)
+        while packed.read(digest.CHUNK_BYTES):
+            if count.stop.is_set():
+                return
+    if f"sha256:{packed.hash.hexdigest()}" != layer.blob.digest:
+        raise broken(_("the layer {layer} was changed").format(layer=layer.diff_id[:19]))
 
 
 def _check_layer(bundle: Bundle, layer: PackedLayer, count: _Count) -> None:

@@ -129,6 +129,12 @@ def pack(
     key: Path | None = typer.Option(
         None, "--key", metavar="FILE", help=_("Signing key (default: keys/release.key).")
     ),
+    since: list[str] | None = typer.Option(
+        None,
+        "--since",
+        metavar="RELEASE|RECEIPT",
+        help=_("Only what servers with this lack; may be given once for each server."),
+    ),
     unsigned: bool = typer.Option(
         False, "--unsigned", help=_("Leave signing to others: smartcity sign.")
     ),
@@ -141,7 +147,9 @@ def pack(
     session = session_of(context)
     if unsigned and key is not None:
         raise UsageError(_("--unsigned and --key exclude each other"), _("give one of them"))
-    result = pack_release(session, pemda, plan, images, serial, key, day(date), out, not unsigned)
+    result = pack_release(
+        session, pemda, plan, images, serial, key, day(date), out, not unsigned, since or ()
+    )
     session.show(packed(result))
 
 

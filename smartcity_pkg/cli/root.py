@@ -13,13 +13,23 @@ from smartcity_pkg.core.i18n import _
 
 def build(options: CommonOptions) -> TyperGroup:
     """The whole command, ready to run with `main(args, obj=Session)`."""
-    from smartcity_pkg.cli import apps, keys, plan, practice, registry, release, servers, signing
+    from smartcity_pkg.cli import (
+        apps,
+        keys,
+        media,
+        plan,
+        practice,
+        registry,
+        release,
+        servers,
+        signing,
+    )
 
     app = new_app(
         _("Choose, pack, ship and install smart-city apps for a local government (pemda).")
     )
     app.callback()(_root)
-    for module in (apps, release, signing, keys, registry, plan, servers, practice):
+    for module in (apps, release, signing, keys, registry, plan, servers, media, practice):
         module.register(app)
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)

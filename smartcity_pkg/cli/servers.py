@@ -6,9 +6,10 @@ from pathlib import Path
 
 import typer
 
+from smartcity_pkg.cli import roads
 from smartcity_pkg.cli.parameters import BUNDLE, CA, PLAIN_HTTP, TRUST
 from smartcity_pkg.cli.screens import Command
-from smartcity_pkg.cli.session import session_of
+from smartcity_pkg.cli.session import Session, session_of
 from smartcity_pkg.core.i18n import _
 
 _PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
@@ -41,12 +42,6 @@ _WINDOW = typer.Option(
 _PARALLEL = typer.Option(
     None, "--parallel", metavar="N", help=_("Send to so many servers at once (default: 8).")
 )
-_TO = typer.Option(
-    "ssh",
-    "--to",
-    metavar="ROAD",
-    help=_("ssh, or registry:HOST/NAME: push there, and let each server pull what it lacks."),
-)
 
 
 def register(app: typer.Typer) -> None:
@@ -73,10 +68,12 @@ def ship(
     limit: str | None = _LIMIT,
     window: str | None = _WINDOW,
     parallel: int | None = _PARALLEL,
-    to: str = _TO,
     plain_http: bool = PLAIN_HTTP,
     ca: Path | None = CA,
     key: Path | None = TRUST,
+    to: str = roads.TO,
+    part_size: str | None = roads.PART_SIZE,
+    parity: int | None = roads.PARITY,
 ) -> None:
     """Ship a verified bundle."""
     from smartcity_pkg.cli.wiring.servers import ship_bundle
@@ -84,9 +81,38 @@ def ship(
     from smartcity_pkg.ui.views.shipping import shipped
 
     session = session_of(context)
-    options = ShipOptions(limit, window, parallel, to, plain_http, ca)
+    way = roads.road(to, "--to")
+    by_ssh: dict[str, object] = {"--limit": limit, "--window": window}
+    by_link = {"--pemda": pemda, "--server": server, "--parallel": parallel, **by_ssh}
+    of_registry: dict[str, object] = {"--plain-http": plain_http, "--ca": ca}
+    if isinstance(way, roads.MediaRoad):
+        roads.refuse(by_link | of_registry, _("with --to media:DIR"))
+        _ship_to_disk(session, bundle, way.folder, key, part_size, parity)
+        return
+    roads.refuse({"--part-size": part_size, "--parity": parity}, _("without --to media:DIR"))
+    if isinstance(way, roads.RegistryRoad):
+        roads.refuse(by_ssh, _("with --to registry:HOST/NAME"))
+    else:
+        roads.refuse(of_registry, _("without --to registry:HOST/NAME"))
+    options = ShipOptions(limit, window, parallel, way, plain_http, ca)
     outcomes = ship_bundle(session, bundle, pemda, server, key, options)
     session.show_all(outcomes, shipped(outcomes))
+
+
+def _ship_to_disk(
+    session: Session,
+    bundle: str,
+    disk: Path,
+    key: Path | None,
+    size: str | None,
+    parity: int | None,
+) -> None:
+    from smartcity_pkg.cli.wiring.media import copy_bundle
+    from smartcity_pkg.ship.media.shape import Shape
+    from smartcity_pkg.ui.views.media import copied
+
+    shape = Shape(roads.size_bytes(size, "--part-size"), parity)
+    session.show(copied(copy_bundle(session, bundle, disk, key, shape)))
 
 
 def install(
@@ -96,12 +122,21 @@ def install(
     release: str | None = _RELEASE,
     allow_downgrade: bool = _OLDER,
     key: Path | None = TRUST,
+    source: str | None = roads.FROM,
 ) -> None:
-    """Install a shipped release."""
+    """Install a shipped release, or one from a disk."""
     from smartcity_pkg.cli.wiring.servers import install_release
     from smartcity_pkg.ui.views.server import installed
 
     session = session_of(context)
+    if source is not None:
+        from smartcity_pkg.cli.wiring.media import install_from_disk
+        from smartcity_pkg.ui.views.media import installed_from_disk
+
+        disk = roads.disk(source, "--from")
+        done = install_from_disk(session, pemda, disk, server, release, allow_downgrade, key)
+        session.show(installed_from_disk(*done))
+        return
     session.show(installed(install_release(session, pemda, server, release, allow_downgrade, key)))
 
 

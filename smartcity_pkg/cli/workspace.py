@@ -82,6 +82,11 @@ class Workspace:
         """The signed grant of one pemda."""
         return self.root / "grants" / f"{region}.json"
 
+    @property
+    def receipts(self) -> Path:
+        """Receipts of servers, and the keys that signed each server's first one."""
+        return self.root / "receipts"
+
     def plan(self, region: str) -> Path:
         """The plan of one pemda."""
         return self.root / "plans" / f"{region}.yaml"
@@ -138,8 +143,28 @@ class Workspace:
             )
         return max(bundles)[1]
 
+    def bundle_since(self, region: str, name: str) -> Path:
+        """An earlier release of a pemda: the path of a bundle, a serial, or a release's name."""
+        path = Path(name)
+        if path.exists():
+            return path
+        found = [p for serial, p in self._bundles(region) if name in (str(serial), _stem(p))]
+        if not found:
+            known = ", ".join(_stem(p) for _serial, p in sorted(self._bundles(region)))
+            raise UsageError(
+                _("there is no release or receipt “{name}”").format(name=name),
+                _("known releases: {names}; or give the path of a bundle or of a receipt").format(
+                    names=known or "-"
+                ),
+            )
+        return found[0]
+
     def _bundles(self, region: str) -> list[tuple[int, Path]]:
         folder = self.releases(region)
         paths = folder.iterdir() if folder.is_dir() else ()
         named = [(re.match(r"(\d+)-[0-9a-f]{12}(\.tar)?$", p.name), p) for p in paths]
         return [(int(match[1]), path) for match, path in named if match]
+
+
+def _stem(bundle: Path) -> str:
+    return bundle.name.removesuffix(".tar")

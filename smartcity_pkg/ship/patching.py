@@ -12,21 +12,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from smartcity_pkg.bundle.contents import BundleContents
-from smartcity_pkg.bundle.patch.book import Patch, PatchBook
+from smartcity_pkg.bundle.patch.book import LEAST_BYTES, MOST_SHARE, Patch, PatchBook
 from smartcity_pkg.core.errors import DiskFullError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Step, no_progress
 from smartcity_pkg.core.units import bytes_text
 from smartcity_pkg.hosts.facts import ServerFacts
-from smartcity_pkg.ship.plan import PlannedBlob, TransferPlan, check_room
-from smartcity_pkg.ship.recovery import Recovery, recoveries
+from smartcity_pkg.ship.plan import PlannedBlob, TransferPlan, check_room, with_recoveries
+from smartcity_pkg.ship.recovery import recoveries
 
 # What is known of no link is taken for one of these, in Mbit/s.
 USUAL_MBPS = 10.0
-# A layer that travels in fewer bytes is not worth the look.
-LEAST_BYTES = 24 << 10
-# A patch has at most this share of the whole layer's bytes. Before it is made: a guess.
-_MOST_SHARE, _USUAL_SHARE = 0.75, 0.05
+# What a patch has of the whole layer's bytes, before it is made.
+_USUAL_SHARE = 0.05
 _APPLY_BYTES_S, _APPLY_LEAST_S = 80e6, 0.3
 # Two cores, with the care that `bundle.patch.encode` takes; it goes on beside `docker save`.
 _ENCODE_BYTES_S, _ENCODE_MOST_S = 8e6, 20.0
@@ -86,15 +84,8 @@ def with_options(
 ) -> TransferPlan:
     """`plan` with `options` in place of whole layers; all patches are made."""
     by_content = {o.blob.content: o for o in options}
-    needed = {o.old for o in options if o.old not in facts.blobs}
-    bases = {o.old for o in options} - set(by_content)
-    found: tuple[Recovery, ...] = recoveries(needed, facts, sizes)
-    return replace(
-        plan,
-        blobs=tuple(_planned(b, by_content.get(b.content)) for b in plan.blobs),
-        recoveries=found,
-        bases=frozenset(bases),
-    )
+    blobs = tuple(_planned(b, by_content.get(b.content)) for b in plan.blobs)
+    return with_recoveries(replace(plan, blobs=blobs), facts, sizes)
 
 
 def _planned(blob: PlannedBlob, option: Option | None) -> PlannedBlob:
@@ -155,7 +146,7 @@ class Patcher:
     def _option(
         self, blob: PlannedBlob, held: Collection[str], sizes: Mapping[str, int]
     ) -> Option | None:
-        if not blob.is_layer:
+        if not blob.is_layer or blob.encoding == "patch":
             return None
         if blob.content in held:
             return Option(blob, blob.content, 0)
@@ -178,7 +169,7 @@ class Patcher:
                 )
             )
         )
-        limit = int(option.blob.wire_bytes * _MOST_SHARE)
+        limit = int(option.blob.wire_bytes * MOST_SHARE)
         patch = self.book.make(option.old, option.blob.content, limit)
         return replace(option, size_bytes=patch.blob.size_bytes, patch=patch) if patch else None
 

@@ -11,19 +11,19 @@ A layer is passed over where the store holds it, or the engine:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from smartcity_pkg.bundle.contents import Blob, BundleContents, PackedLayer
 from smartcity_pkg.catalogue.release import ReleaseImage
-from smartcity_pkg.core.errors import DiskFullError, UntrustedBundleError
+from smartcity_pkg.core.errors import DiskFullError, PreflightError, UntrustedBundleError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import MIB, bytes_text
 from smartcity_pkg.engines.inspection import absent_layers
 from smartcity_pkg.hosts.facts import FileSystem, ServerFacts
 from smartcity_pkg.hosts.store import Encoding
-from smartcity_pkg.ship.recovery import Recovery
+from smartcity_pkg.ship.recovery import Recovery, recoveries
 
 # Documents up to this size travel together in one round trip; larger ones can resume.
 SMALL_BYTES = 256 << 10
@@ -114,12 +114,14 @@ def plan_transfer(
     facts: ServerFacts,
     *,
     trust_engine: bool = True,
+    lost: Collection[str] = (),
 ) -> TransferPlan:
     """Decide for every blob that `server` needs of the release.
 
-    `trust_engine=False` sends layers even if the engine has them (where it is in doubt). Raises
-    DiskFullError where the server's disks cannot take the result, and UntrustedBundleError where
-    the bundle lacks a layer of its release.
+    `trust_engine=False` sends layers even if the engine has them (where it is in doubt); `lost` are
+    layers that it has by name only. Raises DiskFullError where the server's disks cannot take the
+    result, PreflightError where it lacks what a differential bundle builds upon, and
+    UntrustedBundleError where the bundle lacks a layer of its release.
     """
     images = contents.release.images_on(server)
     in_engine = _held_by_engine(images, facts) if trust_engine else frozenset()
@@ -127,6 +129,10 @@ def plan_transfer(
         _planned_layer(_packed(contents, diff_id), facts, in_engine)
         for diff_id in dict.fromkeys(d for image in images for d in image.diff_ids)
     ]
+    if contents.differential:
+        made = {b.content: _built_upon(b, contents.layers[b.content], facts, lost) for b in blobs}
+        blobs = [b for b in made.values() if b]
+        _refuse_without_bases({c for c, b in made.items() if not b}, blobs, images, facts, server)
     wanted = sorted({b.digest: b for b in contents.small_blobs}.values(), key=lambda b: b.digest)
     blobs += [_planned_document(b, facts) for b in wanted if b.size_bytes > SMALL_BYTES]
     small = [b for b in wanted if b.size_bytes <= SMALL_BYTES]
@@ -138,6 +144,8 @@ def plan_transfer(
         small_present_bytes=sum(b.size_bytes for b in small) - sum(b.size_bytes for b in missing),
         offered=contents.release.name in facts.offers,
     )
+    sizes = {d: layer.size_bytes for d, layer in contents.layers.items()}
+    plan = with_recoveries(plan, facts, sizes)
     check_room(plan, images, facts)
     return plan
 
@@ -197,6 +205,66 @@ def _planned_layer(
         encoding="zstd" if as_it_rests else "gzip",
         wire_bytes=packed.blob.size_bytes if as_it_rests else packed.blob.size_bytes * 5 // 4,
         wire_digest=packed.blob.digest if as_it_rests else None,
+    )
+
+
+def _built_upon(
+    blob: PlannedBlob, packed: PackedLayer, facts: ServerFacts, lost: Collection[str]
+) -> PlannedBlob | None:
+    """A layer of a differential bundle; None where what it is made of is not there."""
+    if packed.whole or blob.where != "wire":
+        return blob
+    there = {layer for image in facts.images for layer in image.diff_ids} - set(lost)
+    if blob.content in there:
+        return replace(blob, where="recovered", wire_bytes=0)
+    if packed.old and packed.old in there | facts.blobs.keys():
+        return replace(
+            blob,
+            encoding="patch",
+            wire_bytes=packed.blob.size_bytes,
+            wire_digest=packed.blob.digest,
+            old=packed.old,
+            whole_bytes=packed.blob.size_bytes,
+        )
+    return None
+
+
+def _refuse_without_bases(
+    absent: Collection[str],
+    blobs: Iterable[PlannedBlob],
+    images: Iterable[ReleaseImage],
+    facts: ServerFacts,
+    server: str,
+) -> None:
+    if absent:
+        names = sorted(i.source for i in images if not set(i.diff_ids).isdisjoint(absent))
+        raise PreflightError(
+            _("{server} lacks what this differential bundle builds upon, for: {images}").format(
+                server=server, images=", ".join(names)
+            ),
+            _(
+                "nothing was changed; bring a whole bundle, or one packed --since a receipt of "
+                "this server"
+            ),
+        )
+    if "zstd" not in facts.tools and any(b.encoding == "patch" for b in blobs):
+        raise PreflightError(
+            _("{server} has no zstd, which a differential bundle needs").format(server=server),
+            _("install it there (apt-get install zstd), or bring a whole bundle"),
+        )
+
+
+def with_recoveries(
+    plan: TransferPlan, facts: ServerFacts, sizes: Mapping[str, int]
+) -> TransferPlan:
+    """`plan` with what must come out of the engine for its blobs; `sizes` are raw, as known."""
+    olds = {b.old for b in plan.blobs if b.old}
+    contents = {b.content for b in plan.blobs}
+    needed = olds | {b.content for b in plan.blobs if b.where == "recovered"}
+    return replace(
+        plan,
+        recoveries=recoveries(needed - facts.blobs.keys(), facts, sizes) if needed else (),
+        bases=frozenset(olds - contents),
     )
 
 

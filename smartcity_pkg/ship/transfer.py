@@ -179,10 +179,8 @@ class _Shipment:
         metered = MeteredHost(host, self._meter, self._pace)
         facts = gather(metered, self._paths)
         need_engine(facts, host.name)
-        plain = plan_transfer(self._contents, self._server, facts, trust_engine=self._trust_engine)
         store = Store(metered, self._paths)
-        store.prepare()
-        plan = self._improved(plain, metered, facts)
+        plan = self._planned(store, facts)
         self._first_plan = self._first_plan or plan
         store.put_small({b.digest: self._bundle.read(b.digest) for b in plan.small})
 
@@ -211,19 +209,27 @@ class _Shipment:
             store.remove(self._recovered)
         self._show(last=True)
 
-    def _improved(self, plain: TransferPlan, host: Host, facts: ServerFacts) -> TransferPlan:
-        """What is sent over this connection; the bases of its patches are in the store then."""
-        self._whole = {b.content: b for b in plain.blobs}
-        while self._patcher:
-            plan = self._patcher.improved(plain, self._contents, facts, self._lost)
+    def _planned(self, store: Store, facts: ServerFacts) -> TransferPlan:
+        """What is sent over this connection; what it builds upon is in the store then."""
+        while True:
+            plan = plan_transfer(
+                self._contents,
+                self._server,
+                facts,
+                trust_engine=self._trust_engine,
+                lost=self._lost,
+            )
+            self._whole = {b.content: b for b in plan.blobs}
+            if self._patcher:
+                plan = self._patcher.improved(plan, self._contents, facts, self._lost)
+            store.prepare()
             wanted = {layer for r in plan.recoveries for layer in r.layers}
-            there = recover(host, self._paths, plan.recoveries)
+            there = recover(store.host, self._paths, plan.recoveries)
             self._recovered |= there & plan.bases
             if there >= wanted:
                 return plan
             self._lost |= wanted - there
-            facts = gather(host, self._paths)
-        return plain
+            facts = gather(store.host, self._paths)
 
     def report(self, seconds: float) -> ShipReport:
         """What happened, after `over` came to its end."""

@@ -18,13 +18,19 @@ from typing import BinaryIO
 
 from smartcity_pkg.bundle import compression
 from smartcity_pkg.bundle.cache import LayerCache, sweep
-from smartcity_pkg.bundle.contents import Blob, BlobReader, BundleContents
+from smartcity_pkg.bundle.contents import Blob, BlobReader, BundleContents, PackedLayer
+from smartcity_pkg.bundle.layout import open_bundle
+from smartcity_pkg.bundle.oci import LAYER_PATCH
 from smartcity_pkg.bundle.patch.encode import FORM, Layer, TooLargeError, encode
 from smartcity_pkg.bundle.patch.matching import likeness
 from smartcity_pkg.bundle.patch.tarmap import Entry, NoTarError, RawLayer
+from smartcity_pkg.bundle.structure import contents_of
 from smartcity_pkg.core import digest
 
-MEDIA_TYPE = "application/vnd.smartcity.layer.v1.patch"
+# A layer that travels in fewer bytes is not worth the look.
+LEAST_BYTES = 24 << 10
+# A patch has at most this share of the whole layer's bytes.
+MOST_SHARE = 0.75
 _NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})-([0-9a-f]{64})")
 # A base that is like less than this much of the new layer is no base.
 _LEAST_LIKENESS = 0.1
@@ -59,7 +65,7 @@ class PatchBook:
             sweep(path)
             if match := _NAME.fullmatch(path.name):
                 old, new, packed = (f"sha256:{part}" for part in match.groups())
-                blob = Blob(packed, path.stat().st_size, MEDIA_TYPE)
+                blob = Blob(packed, path.stat().st_size, LAYER_PATCH)
                 self._known[old, new] = Patch(old, new, blob)
 
     def base_for(self, new: str, candidates: Collection[str]) -> str | None:
@@ -87,7 +93,7 @@ class PatchBook:
         patch = self._known.get((old, new))
         if patch is None:
             return None
-        path = self._path(patch)
+        path = self.path(patch)
         if path.exists() and digest.of_file(path) == patch.blob.digest:
             return patch
         path.unlink(missing_ok=True)
@@ -114,9 +120,9 @@ class PatchBook:
                 return None
             out.flush()
             packed = digest.of_file(Path(out.name))
-            patch = Patch(old, new, Blob(packed, size_bytes, MEDIA_TYPE))
-            if not self._path(patch).exists():
-                self._path(patch).hardlink_to(out.name)
+            patch = Patch(old, new, Blob(packed, size_bytes, LAYER_PATCH))
+            if not self.path(patch).exists():
+                self.path(patch).hardlink_to(out.name)
         self._known[old, new] = patch
         return patch
 
@@ -124,7 +130,7 @@ class PatchBook:
         """The bytes of a patch of this book, or None; whoever sends them checks them."""
         for patch in self._known.values():
             if patch.blob.digest == blob_digest:
-                return self._path(patch).open("rb")
+                return self.path(patch).open("rb")
         return None
 
     def document(self, blob_digest: str) -> bytes | None:
@@ -136,7 +142,8 @@ class PatchBook:
         for data in documents:
             self._cache.add_document(data)
 
-    def _path(self, patch: Patch) -> Path:
+    def path(self, patch: Patch) -> Path:
+        """The file of a patch of this book."""
         digests = (patch.old, patch.new, patch.blob.digest)
         return self._folder / "-".join(map(digest.hex_of, digests))
 
@@ -175,11 +182,29 @@ def layers_of(bundle: BlobReader, contents: BundleContents) -> OpenRaw:
 
     def raw(diff_id: str) -> Iterator[bytes] | None:
         packed = contents.layers.get(diff_id)
-        if packed is None:
+        if packed is None or not packed.whole:
             return None
         return _opened(bundle.open(packed.blob.digest), packed.size_bytes)
 
     return raw
+
+
+def layers_at(path: Path) -> OpenRaw:
+    """The layers of the bundle at `path`, which is opened when one is asked for."""
+
+    def raw(diff_id: str) -> Iterator[bytes] | None:
+        with open_bundle(path) as bundle:
+            contents = contents_of(bundle.root.digest, bundle.read)
+            if (packed := contents.layers.get(diff_id)) is None or not packed.whole:
+                return None
+        return _reopened(path, packed)
+
+    return raw
+
+
+def _reopened(path: Path, packed: PackedLayer) -> Iterator[bytes]:
+    with open_bundle(path) as bundle:
+        yield from _opened(bundle.open(packed.blob.digest), packed.size_bytes)
 
 
 def _opened(stream: BinaryIO, limit_bytes: int) -> Iterator[bytes]:

@@ -12,21 +12,26 @@ from smartcity_pkg.core import atomic
 
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.contents import BundleContents
+    from smartcity_pkg.bundle.layout import PartedTar
     from smartcity_pkg.bundle.receipt import Receipt, Step
 
 _MAX_BYTES = 1 << 20
 
 
 def verify_bundle(
-    session: Session, path: Path, key: Path | None, receipt: Path | None, step: Step = "verify"
+    session: Session,
+    source: Path | PartedTar,
+    key: Path | None,
+    receipt: Path | None,
+    step: Step = "verify",
 ) -> tuple[BundleContents, Receipt]:
-    """Verify the bundle at `path` wholly; the receipt goes to `receipt` where that is given."""
+    """Verify the bundle at `source` wholly; the receipt goes to `receipt` where that is given."""
     from smartcity_pkg.bundle.receipt import Check, of_bundle
     from smartcity_pkg.bundle.verify import verify
     from smartcity_pkg.install.lock import this_process
 
     trusted = trusted_keys(session, key)
-    contents = verify(path, trusted, session.progress)
+    contents = verify(source, trusted, session.progress)
     made = of_bundle(contents, trusted, Check(step, this_process(), datetime.now(UTC)))
     if receipt is not None:
         atomic.write(receipt, made.to_json() + b"\n")

@@ -12,10 +12,11 @@ from smartcity_pkg.cli.wiring.keys import signing_key
 from smartcity_pkg.cli.wiring.signing import grant_for
 from smartcity_pkg.cli.workspace import layer_cache
 from smartcity_pkg.core import atomic
-from smartcity_pkg.core.errors import UsageError
+from smartcity_pkg.core.errors import InputError, Problem, UsageError
 from smartcity_pkg.core.i18n import _
 
 if TYPE_CHECKING:
+    from smartcity_pkg.bundle.differential import Base
     from smartcity_pkg.bundle.pack import Packed
     from smartcity_pkg.bundle.sources import SourceImage
     from smartcity_pkg.catalogue.pemda import Pemda
@@ -62,8 +63,12 @@ def pack_release(
     today: date,
     out: Path | None,
     sign: bool = True,
+    since: Sequence[str] = (),
 ) -> Packed:
-    """Check the grant, resolve images, render with their pins, pack and (`sign`) sign."""
+    """Check the grant, resolve images, render with their pins, pack and (`sign`) sign.
+
+    With `since` (releases or receipts), only what they lack is packed.
+    """
     from smartcity_pkg.bundle.pack import PackRequest, pack, resolve_images
     from smartcity_pkg.bundle.sources import open_source
     from smartcity_pkg.catalogue.checkout import checkout_of
@@ -78,11 +83,13 @@ def pack_release(
     found = resolve_images(source, _references(session, plan), layer_cache(), session.progress)
     rendered = _rendered(session, pemda, plan, found)
     folder = session.workspace.releases(plan.region)
+    base = base_since(session, plan.region, since) if since else None
 
     def default_output(release: Release) -> Path:
         return folder / f"{release.name}.tar"
 
     request = PackRequest(
+        base=base,
         plan=plan,
         serial=serial or session.workspace.next_serial(plan.region),
         files=rendered.files,
@@ -98,6 +105,49 @@ def pack_release(
         policy=policy.on(today),
     )
     return pack(request, session.progress)
+
+
+def base_since(session: Session, region: str, since: Sequence[str]) -> Base:
+    """What servers have by the releases and receipts that `since` names; receipts know best.
+
+    Of several, each server's is the last that speaks of it.
+    """
+    from smartcity_pkg.bundle.differential import Base
+    from smartcity_pkg.bundle.inventory import load_receipt
+    from smartcity_pkg.bundle.layout import open_bundle
+    from smartcity_pkg.bundle.patch.book import layers_at
+    from smartcity_pkg.bundle.verify import sound_contents
+    from smartcity_pkg.cli.wiring.media import pin_receipt
+
+    held: dict[str, frozenset[str]] = {}
+    sources = []
+    for name in since:
+        path = session.workspace.bundle_since(region, name)
+        if path.suffix == ".json":
+            receipt = load_receipt(path)
+            pin_receipt(session, receipt)
+            of_region, layers = receipt.region, {receipt.server: receipt.diff_ids}
+        else:
+            with open_bundle(path) as bundle:
+                release = sound_contents(bundle).release
+            sources.append(layers_at(path))
+            of_region = release.region
+            layers = {
+                server: frozenset(d for i in release.images_on(server) for d in i.diff_ids)
+                for server in release.plan.servers
+            }
+        if of_region != region:
+            raise InputError(
+                Problem(
+                    _("it is of region {found}, expected {expected}").format(
+                        found=of_region, expected=region
+                    ),
+                    str(path),
+                ),
+                _("name a release or a receipt of the pemda that the bundle is for"),
+            )
+        held |= layers
+    return Base(held, tuple(sources))
 
 
 def _rendered(

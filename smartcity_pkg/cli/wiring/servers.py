@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from smartcity_pkg.catalogue.pemda import Pemda, Server
     from smartcity_pkg.hosts.host import Host
     from smartcity_pkg.install.outcome import InstallReport, RollbackReport
+    from smartcity_pkg.install.place import Place
     from smartcity_pkg.install.status import ServerStatus
     from smartcity_pkg.install.uninstall import UninstallReport
     from smartcity_pkg.ship.fanout import Outcome
@@ -50,6 +51,17 @@ class Target:
         """A connection, closed at the end."""
         with closing(self.connect()) as host:
             yield host
+
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """The server with its store and engine, while a connection is open."""
+        from smartcity_pkg.engines.compose import ComposeEngine
+        from smartcity_pkg.hosts.store import StorePaths
+        from smartcity_pkg.install.place import Place
+
+        with self.host() as host:
+            paths = StorePaths()
+            yield Place(host, self.server.name, paths, ComposeEngine(host, paths))
 
 
 def targets(pemda: Pemda, names: Sequence[str] | None, planned: Sequence[str] = ()) -> list[Target]:
@@ -123,7 +135,7 @@ def deploy_bundle(
         return shipped, []
     trusted = trusted_keys(session, key)
     release = contents.release.name
-    installed = [_install(session, t, trusted, release, allow_downgrade) for t in chosen]
+    installed = [install_on(session, t, trusted, release, allow_downgrade) for t in chosen]
     return shipped, installed
 
 
@@ -138,7 +150,7 @@ def install_release(
     """Install what the servers' stores hold."""
     chosen = targets(session.pemda(name), servers)
     trusted = trusted_keys(session, key)
-    return [_install(session, t, trusted, release, allow_downgrade) for t in chosen]
+    return [install_on(session, t, trusted, release, allow_downgrade) for t in chosen]
 
 
 def roll_back(session: Session, name: str, servers: list[str] | None) -> list[RollbackReport]:
@@ -204,6 +216,17 @@ def _checked(
 ) -> tuple[BundleContents, list[Target], Receipt]:
     """The bundle's verified contents, the servers that it is for, and the receipt of the check."""
     contents, receipt = verify_bundle(session, path, key, None, "ship")
+    return contents, checked_targets(session, path, contents, profile, servers), receipt
+
+
+def checked_targets(
+    session: Session,
+    path: Path,
+    contents: BundleContents,
+    profile: str | None,
+    servers: list[str] | None,
+) -> list[Target]:
+    """The servers that a bundle is for; InputError where it is for another pemda."""
     release = contents.release
     pemda = session.pemda(profile or release.region)
     if pemda.region != release.region:
@@ -217,16 +240,17 @@ def _checked(
             ),
             _("pack a release for this pemda, or give the profile that belongs to the bundle"),
         )
-    return contents, targets(pemda, servers, release.plan.servers), receipt
+    return targets(pemda, servers, release.plan.servers)
 
 
-def _install(
+def install_on(
     session: Session,
     target: Target,
     trusted: TrustedKeys,
     release: str | None,
     allow_downgrade: bool,
 ) -> InstallReport:
+    """Install on one server what its store holds."""
     from smartcity_pkg.install.outcome import InstallOptions
     from smartcity_pkg.install.run import install
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smartcity_pkg.cli.roads import RegistryRoad, Road, SshRoad, road
+from smartcity_pkg.cli.roads import RegistryRoad, Road, SshRoad
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.workspace import cache_folder, layer_cache
 from smartcity_pkg.core.errors import UsageError
@@ -18,12 +18,16 @@ from smartcity_pkg.core.progress import Step
 
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.contents import BundleContents
+    from smartcity_pkg.bundle.layout import PartedTar
     from smartcity_pkg.bundle.receipt import Receipt
     from smartcity_pkg.cli.wiring.servers import Target
     from smartcity_pkg.hosts.host import Host
     from smartcity_pkg.ship.fanout import Connect, Outcome
     from smartcity_pkg.ship.pace import Pace
     from smartcity_pkg.ship.transfer import ShipReport
+
+
+_SSH = SshRoad()
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class ShipOptions:
     limit: str | None = None
     window: str | None = None
     parallel: int | None = None
-    to: str = "ssh"
+    to: Road = _SSH
     plain_http: bool = False
     ca_file: Path | None = None
 
@@ -44,19 +48,6 @@ class ShipOptions:
         """UsageError before any work is done."""
         self.pace()
         self.at_once()
-        if isinstance(self.road, RegistryRoad):
-            if self.limit or self.window:
-                raise UsageError(
-                    _("--limit and --window do not hold for what goes to a registry"),
-                    _("leave them away, or send by SSH: --to ssh"),
-                )
-        elif self.plain_http or self.ca_file:
-            raise UsageError(_("--plain-http and --ca belong to --to registry:HOST/NAME"))
-
-    @property
-    def road(self) -> Road:
-        """The road; UsageError where there is none such."""
-        return road(self.to)
 
     def pace(self) -> Pace:
         """When and how fast; UsageError where that cannot be read."""
@@ -80,7 +71,7 @@ class ShipOptions:
 
 def ship_to_all(
     session: Session,
-    path: Path,
+    source: Path | PartedTar,
     contents: BundleContents,
     chosen: Sequence[Target],
     receipt: Receipt,
@@ -95,9 +86,9 @@ def ship_to_all(
     from smartcity_pkg.ship.transfer import ship
 
     pace, parallel = options.pace(), min(options.at_once(), len(chosen))
-    before = _before(session, path, contents, options)
+    before = _before(session, source, contents, options) if isinstance(source, Path) else None
     links = {t.server.name: t.link_mbps for t in chosen}
-    with open_bundle(path) as bundle, closing(GzipOnce(bundle)) as gzips:
+    with open_bundle(source) as bundle, closing(GzipOnce(bundle)) as gzips:
         book = PatchBook(layer_cache(), [layers_of(bundle, contents)])
 
         def one(name: str, connect: Connect) -> ShipReport:
@@ -130,8 +121,8 @@ def _before(
     session: Session, path: Path, contents: BundleContents, options: ShipOptions
 ) -> Callable[[str, Host], None] | None:
     """What the road does once, and then on each server before SSH brings the rest."""
-    way = options.road
-    if isinstance(way, SshRoad):
+    way = options.to
+    if not isinstance(way, RegistryRoad):
         return None
     from smartcity_pkg.bundle.layout import open_bundle
     from smartcity_pkg.bundle.registry.address import Transport

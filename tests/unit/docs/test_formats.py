@@ -17,8 +17,11 @@ from jinja2.defaults import DEFAULT_FILTERS, DEFAULT_NAMESPACE
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from smartcity_pkg.bundle import ecdsa
 from smartcity_pkg.bundle.contents import Offer
 from smartcity_pkg.bundle.grant import Grant
+from smartcity_pkg.bundle.inventory import PAYLOAD_TYPE, Inventory, parse_receipt
+from smartcity_pkg.bundle.keys import SigningKey
 from smartcity_pkg.bundle.receipt import Receipt, Receipts
 from smartcity_pkg.bundle.ringfile import load_ring
 from smartcity_pkg.catalogue import compose, scalars, yamlfile
@@ -38,6 +41,12 @@ from smartcity_pkg.render.context import template_context
 from smartcity_pkg.render.render import render
 from smartcity_pkg.render.server import ServerApps
 from smartcity_pkg.render.templates import read_shared_templates, render_template
+from smartcity_pkg.ship.media.index import (
+    INDEX_FILES,
+    MAX_PARTS,
+    MAX_WITH_PARITY,
+    read_release,
+)
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
@@ -126,7 +135,8 @@ def test_every_model_of_a_file_has_its_table() -> None:
     top += ["install.journal.Entry"]
     top += ["bundle.ringfile.RingFile", "bundle.grant.Grant", "install.watermark.Watermark"]
     top += ["bundle.countersign.SigningRequest", "bundle.countersign.DetachedSignature"]
-    top += ["bundle.receipt.Receipts"]
+    top += ["bundle.receipt.Receipts", "bundle.inventory.Inventory"]
+    top += ["ship.media.index.MediaIndex"]
     wanted = {model for name in top for model in reached(model_of(name))}
     assert wanted == {model_of(name) for name in MODELS}
 
@@ -279,6 +289,23 @@ def test_the_receipt_and_the_watermark_are_valid() -> None:
     assert mark.to_json().decode() + "\n" == example("watermark")
 
 
+def test_the_disks_index_is_valid(tmp_path: Path) -> None:
+    (tmp_path / INDEX_FILES[0]).write_text(example("media").strip())
+    index = read_release(tmp_path).index
+    assert index.to_json().decode() + "\n" == example("media")
+    assert f"there may be {MAX_PARTS:,} parts" in PAGE
+    assert f"parity parts are at most {MAX_WITH_PARITY} together" in PAGE
+
+
+def test_the_inventory_is_valid() -> None:
+    inventory = Inventory.model_validate_json(example("inventory"))
+    key = SigningKey.made()
+    own = inventory.model_copy(update={"public_key": ecdsa.line_of_pem(key.public_pem)})
+    receipt = parse_receipt(own.envelope.signed_by(key).to_json(), "example")
+    assert receipt.server == "layanan"
+    assert PAYLOAD_TYPE in PAGE
+
+
 def test_the_journal_is_valid(tmp_path: Path) -> None:
     entries = journal(tmp_path, example("journal"))
     assert [e.phase for e in entries] == ["begin", "done", "failed"]
@@ -293,7 +320,7 @@ def journal(folder: Path, text: str) -> tuple[Any, ...]:
 def test_every_example_of_the_page_is_tried() -> None:
     names = set(re.findall(r"<!-- example: (.+) -->", PAGE))
     tried = {"app", "template app.json.j2", "profile", "plan", "env", "release", "offer", "journal"}
-    tried |= {"ring", "grant", "receipt", "watermark", "policy"}
+    tried |= {"ring", "grant", "receipt", "watermark", "policy", "media", "inventory"}
     assert names == tried
     assert PAGE.count("```") == 2 * len(names)
 

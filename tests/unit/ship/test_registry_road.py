@@ -35,8 +35,8 @@ DRAFT = Draft()
 
 
 def test_roads_are_read() -> None:
-    assert road("ssh") == SshRoad()
-    assert road("registry:r.go.id:5000/kominfo/a") == RegistryRoad(
+    assert road("ssh", "--to") == SshRoad()
+    assert road("registry:r.go.id:5000/kominfo/a", "--to") == RegistryRoad(
         parse_address("r.go.id:5000/kominfo/a")
     )
 
@@ -44,7 +44,7 @@ def test_roads_are_read() -> None:
 @pytest.mark.parametrize("text", ["", "ssh:", "usb", "registry", "registry:", "registry:nohost"])
 def test_what_is_no_road_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        road(text)
+        road(text, "--to")
 
 
 @dataclass
