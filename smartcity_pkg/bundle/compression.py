@@ -63,6 +63,21 @@ def compressor() -> zstd.ZstdCompressor:
     )
 
 
+def compressed_like(data: bytes, dictionary: bytes, level: int = 19) -> bytes:
+    """`data` as one frame, with `dictionary` before it; `zstd -d -D` opens it with the same.
+
+    Both in memory; the window is at most 8 MiB.
+    """
+    parameter = zstd.CompressionParameter
+    options: dict[int, int] = {
+        parameter.compression_level: level,
+        parameter.window_log: min(max(10, len(data).bit_length()), _WINDOW_LOG_MAX),
+        parameter.checksum_flag: 1,
+    }
+    prefix = zstd.ZstdDict(dictionary, is_raw=True).as_prefix if dictionary else None
+    return zstd.compress(data, options=options, zstd_dict=prefix)
+
+
 def decompressed(stream: Readable, limit_bytes: int | None = None) -> Iterator[bytes]:
     """The content of the one zstd frame in `stream`, at most 1 MiB at a time.
 

@@ -8,17 +8,14 @@ program as a zstd frame, then frames. The program's lines:
     c START SIZE     bytes of the old layer come next in the new one
     t SIZE           bytes of the opened frames, in their order, come next in the new one
 
-Frames have windows of at most 8 MiB and dictionaries of at most 20 MiB, so a server needs no more
-memory for them than that twice, and any zstd from 1.0 on opens them.
+Frames have windows of at most 8 MiB and dictionaries of about 12 MiB at most, so a server needs
+little memory for them, and any zstd from 1.0 on opens them.
 """
 
 from __future__ import annotations
 
 HEAD_BYTES = 32
 MAGIC = "smartcity-patch 1 "
-# A program longer than any layer's is no program.
-MAX_PROGRAM_BYTES = 16 << 20
-MAX_DICTIONARY_BYTES = 20 << 20
 MAX_WINDOW_LOG = 23
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
@@ -118,28 +118,56 @@ cd "$1" 2>/dev/null || exit 0
 while read -r name; do if [ -f "$name" ]; then sha256sum "$name"; fi; done
 """
 
-_PUT_SMALL = f"""# store small blobs
-{LOST}
-new=$1/small.new.$$
-mkdir "$new" || lost "$1" 1
-tar -xf - -C "$new" || lost "$1" {_DAMAGED_STATUS}
+# The names of the store's files stand in the order of their bytes (LC_ALL=C), as for `facts`.
+_UNPACK_LIKE = """
+unpack() {
+  (
+    cd "$blobs"
+    set -- *
+    at=1
+    for range in $ranges; do
+      shift $((${range%-*} - at))
+      at=${range%-*}
+      while [ "$at" -le "${range#*-}" ]; do
+        cat "$1" || exit 1
+        shift
+        at=$((at + 1))
+      done
+    done
+  ) >"$like" || return 1
+  if [ -s "$like" ]; then set -- -D "$like"; fi
+  zstd -q -d -c "$@" | tar -xf - -C "$new" || return 1
+}
+"""
+
+
+def _put_small(like: bool) -> str:
+    unpack = _UNPACK_LIKE if like else 'unpack() { tar -xf - -C "$new"; }'
+    return f"""# store small blobs
+{LOST}{unpack}
+parts=$1 blobs=$2 ranges=$3 new=$1/small.new.$$ like=$1/like.new.$$
+shift 3
+mkdir "$new" || lost "$parts" 1
+unpack 2>/dev/null || {{ rm -f "$like"; lost "$parts" {_DAMAGED_STATUS}; }}
+rm -f "$like"
 cd "$new"
 for name in *; do
   case $name in
     *.zstd) zstd -q -d -c <"$name" >"${{name%.*}}" ;;
     *.gzip) gzip -d -c <"$name" >"${{name%.*}}" ;;
     *) continue ;;
-  esac 2>/dev/null || lost "$1" {_DAMAGED_STATUS}
+  esac 2>/dev/null || lost "$parts" {_DAMAGED_STATUS}
   rm -f "$name"
 done
-for name in *; do echo "$name  $name"; done >../sums.new.$$ || lost "$1" 1
+for name in *; do echo "$name  $name"; done >../sums.new.$$ || lost "$parts" 1
 if sha256sum -c ../sums.new.$$ >/dev/null 2>&1; then rm -f ../sums.new.$$
-else rm -f ../sums.new.$$; lost "$1" {_DAMAGED_STATUS}; fi
-sync -- * && mv -f -- * "$2/" || lost "$1" 1
-sync "$2"
+else rm -f ../sums.new.$$; lost "$parts" {_DAMAGED_STATUS}; fi
+sync -- * && mv -f -- * "$blobs/" || lost "$parts" 1
+sync "$blobs"
 cd /
 rmdir "$new"
 """
+
 
 _PART_STATE = """# look at a partial blob
 [ -f "$1" ] || { echo 0; exit 0; }
@@ -241,18 +269,33 @@ class Store:
 
     def put_encoded(self, items: Mapping[str, tuple[Encoding, bytes]]) -> None:
         """As `put_small`, for content that is opened there: its digest to its encoded bytes."""
-        if not items:
-            return
-        archive = _tar(items)
-        target = str(self.paths.blobs)
+        named = {
+            digest.hex_of(name) + ("" if encoding == "none" else f".{encoding}"): content
+            for name, (encoding, content) in items.items()
+        }
+        if named and not self._put_small(_tar(named)):
+            raise self._garbled(_("small files"))
+
+    def put_small_like(self, packed: bytes, ranges: Sequence[tuple[int, int]]) -> bool:
+        """Store blobs from an `archive_of` them that was compressed with a dictionary (zstd).
+
+        That is the content of the store's files, in the order of their names, whose numbers
+        (from 1) are in `ranges` (first and last). False where the store no longer has what was
+        thought, or the disk lies: nothing has changed then.
+        """
+        return self._put_small(packed, " ".join(f"{first}-{last}" for first, last in ranges))
+
+    def _put_small(self, archive: bytes, ranges: str | None = None) -> bool:
         done = self._run(
-            script(_PUT_SMALL, str(self.paths.parts), target),
+            script(
+                _put_small(like=ranges is not None),
+                *(str(self.paths.parts), str(self.paths.blobs), ranges or ""),
+            ),
             stdin=archive,
             timeout_s=_link_time_s(len(archive)),
             accept=(_DAMAGED_STATUS,),
         )
-        if not done.ok:
-            raise self._garbled(_("small files"))
+        return done.ok
 
     def part_state(self, part: str) -> PartState:
         """How much of `part` has arrived; the server reads it all to compute the digest."""
@@ -361,13 +404,16 @@ def _lines(digests: Iterable[str]) -> bytes:
     return "".join(f"{digest.hex_of(d)}\n" for d in sorted(digests)).encode()
 
 
-def _tar(items: Mapping[str, tuple[Encoding, bytes]]) -> bytes:
-    """Members are named by the content, and after a dot by the encoding, if any."""
+def archive_of(items: Mapping[str, bytes]) -> bytes:
+    """A tar of blobs, digest to content, for `put_small_like`."""
+    return _tar({digest.hex_of(name): content for name, content in items.items()})
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, (encoding, content) in sorted(items.items()):
-            suffix = "" if encoding == "none" else f".{encoding}"
-            member = tarfile.TarInfo(digest.hex_of(name) + suffix)
+        for name, content in sorted(files.items()):
+            member = tarfile.TarInfo(name)
             member.size = len(content)
             member.mode = 0o600
             archive.addfile(member, io.BytesIO(content))

@@ -22,6 +22,7 @@ from smartcity_pkg.hosts.facts import ServerFacts, gather, need_engine
 from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import SLOWEST_LINK, Encoding, PartState, Store, StorePaths
 from smartcity_pkg.ship.batches import batches
+from smartcity_pkg.ship.documents import put_documents
 from smartcity_pkg.ship.gziponce import GzipOnce
 from smartcity_pkg.ship.lanes import Lanes
 from smartcity_pkg.ship.meter import Meter, MeteredHost
@@ -182,8 +183,9 @@ class _Shipment:
         store = Store(metered, self._paths)
         plan = self._planned(store, facts)
         self._first_plan = self._first_plan or plan
-        store.put_small({b.digest: self._bundle.read(b.digest) for b in plan.small})
-
+        documents = {b.digest: self._bundle.read(b.digest) for b in plan.small}
+        book = self._patcher.book if self._patcher else None
+        put_documents(store, documents, facts, book.document if book else _unknown)
         begun = {b.part for b in plan.to_send if self._paths.part(b.part).name in facts.parts}
 
         def send(batch: tuple[PlannedBlob, ...]) -> None:
@@ -205,6 +207,8 @@ class _Shipment:
             store.write(self._paths.ship_receipt(name), self._receipt, _("the receipt"))
         if not plan.offered or store.read(self._paths.offer(name)) != offer:
             store.write_offer(name, offer)
+        if book:
+            book.add_documents(documents.values())
         if self._recovered:
             store.remove(self._recovered)
         self._show(last=True)
@@ -372,6 +376,10 @@ class _Shelf:
     def read(self, blob_digest: str) -> bytes:
         """A small blob of the bundle."""
         return self._bundle.read(blob_digest)
+
+
+def _unknown(_digest: str) -> None:
+    """No document is known here."""
 
 
 def _offer(contents: BundleContents) -> bytes:

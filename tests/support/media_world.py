@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bundle_world import Keys, layer, make_keys, packed, write_layout
 
+from smartcity_pkg.bundle import ecdsa
+from smartcity_pkg.bundle.inventory import Inventory, receipt_file
+from smartcity_pkg.bundle.keys import SigningKey
 from smartcity_pkg.bundle.layout import open_bundle
 from smartcity_pkg.bundle.pack import Packed
 from smartcity_pkg.bundle.sources.layout import layout_source
@@ -93,3 +96,29 @@ def cut(path: Path) -> None:
 
 Harm = Callable[[list[Path]], None]
 """What happens to the parts of a disk."""
+
+
+def write_receipt(
+    disk: Path,
+    key: SigningKey,
+    serial: int = 1,
+    diff_ids: Iterable[str] = (),
+    server: str = "balai-kota",
+) -> Path:
+    """A receipt of `server` with these layers, signed by `key`."""
+    inventory = Inventory(
+        region=REGION,
+        pemda="Kabupaten Karawang",
+        server=server,
+        release=f"{serial}-0123456789ab",
+        serial=serial,
+        diff_ids=tuple(sorted(diff_ids)),
+        images=(),
+        documents=(),
+        taken_at="2026-01-15T02:09:51Z",
+        smartcity="0.1.0",
+        public_key=ecdsa.line_of_pem(key.public_pem),
+    )
+    path = disk / receipt_file(REGION, server)
+    path.write_bytes(inventory.envelope.signed_by(key).to_json())
+    return path

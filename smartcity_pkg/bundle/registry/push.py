@@ -22,6 +22,7 @@ from smartcity_pkg.bundle.registry.transfers import upload
 from smartcity_pkg.bundle.trust import TrustedKeys
 from smartcity_pkg.bundle.verify import verify
 from smartcity_pkg.core import digest
+from smartcity_pkg.core.errors import UsageError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Step, Transfer, no_progress
 
@@ -79,6 +80,11 @@ def push_verified(
     progress: Progress = no_progress,
 ) -> Pushed:
     """As `push`, for a bundle whose verified `contents` are at hand."""
+    if contents.differential:
+        raise UsageError(
+            _("{bundle} is differential: a registry needs whole layers").format(bundle=path),
+            _("pack the release again without --since, and push that"),
+        )
     named = repository.address.reference
     tags = (named,) if named else (contents.release.name, LATEST)
     with open_bundle(path) as bundle:

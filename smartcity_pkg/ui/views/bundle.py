@@ -54,6 +54,18 @@ def packed(result: Packed) -> Result:
         "layers": len(result.contents.layers),
         "exemptions": [e.model_dump(mode="json") for e in release.exemptions],
     }
+    if result.contents.differential:
+        layers = result.contents.layers.values()
+        held = sum(layer.held for layer in layers)
+        patched = sum(bool(layer.old) for layer in layers)
+        data |= {"held_layers": held, "patched_layers": patched}
+        text = _("{held} layers left out, {patched} as patches, {whole} whole")
+        facts.append(
+            (
+                _("differential"),
+                text.format(held=held, patched=patched, whole=len(layers) - held - patched),
+            )
+        )
     signed = [s.key_id for s in result.contents.signatures]
     data["signed_by"] = signed
     if signed:

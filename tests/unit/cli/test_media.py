@@ -6,11 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from media_world import cut, flip, parts_of
+from media_world import cut, flip, parts_of, write_receipt
 from workspace import Workspace
 
-from smartcity_pkg.bundle import ecdsa
-from smartcity_pkg.bundle.inventory import Inventory, receipt_file
 from smartcity_pkg.bundle.keys import SigningKey
 
 REGION = "32.15"
@@ -104,25 +102,6 @@ def test_a_line_that_cannot_be_meant_is_a_usage_error(space: Workspace, case: st
 
 
 # -- receipts -------------------------------------------------------------------------------------
-
-
-def write_receipt(disk: Path, key: SigningKey, serial: int = 1) -> Path:
-    inventory = Inventory(
-        region=REGION,
-        pemda="Kabupaten Karawang",
-        server="balai-kota",
-        release=f"{serial}-0123456789ab",
-        serial=serial,
-        diff_ids=(),
-        images=(),
-        documents=(),
-        taken_at="2026-01-15T02:09:51Z",
-        smartcity="0.1.0",
-        public_key=ecdsa.line_of_pem(key.public_pem),
-    )
-    path = disk / receipt_file(REGION, "balai-kota")
-    path.write_bytes(inventory.envelope.signed_by(key).to_json())
-    return path
 
 
 def test_the_first_receipt_pins_the_servers_key(space: Workspace, disk: Path) -> None:

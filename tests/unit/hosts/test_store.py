@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ship_world import zstd
 
+from smartcity_pkg.bundle.compression import compressed_like
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import DiskFullError, RemoteCommandError
 from smartcity_pkg.hosts.local import LocalHost
-from smartcity_pkg.hosts.store import Encoding, PartState, Store, StorePaths
+from smartcity_pkg.hosts.store import Encoding, PartState, Store, StorePaths, archive_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the store belongs to root")
 RAW = os.urandom(300_000) + bytes(2_000_000)
@@ -69,6 +71,30 @@ def test_small_blobs_arrive_in_one_round_trip(store: Store) -> None:
     store.put_small(items)
     assert held(store) == {digest.hex_of(name): data for name, data in items.items()}
     assert store.present([*items, digest.of_bytes(b"absent")]) == set(items)
+    assert left(store) == []
+
+
+@pytest.mark.parametrize("known", [(), (1,), (1, 3), (2, 3, 4)])
+def test_small_blobs_arrive_said_by_what_is_there(store: Store, known: tuple[int, ...]) -> None:
+    """The dictionary is put together there of the files with these numbers."""
+    there = sorted((random.Random(n).randbytes(5000) for n in range(4)), key=digest.of_bytes)
+    store.put_small({digest.of_bytes(data): data for data in there})
+    like = [there[n - 1] for n in known]
+    new = b"new" + b"".join(like)
+    packed = compressed_like(archive_of({digest.of_bytes(new): new}), b"".join(like))
+    assert len(packed) < 500
+    assert store.put_small_like(packed, [(n, n) for n in known])
+    assert held(store)[digest.hex_of(digest.of_bytes(new))] == new
+    assert left(store) == []
+
+
+def test_a_dictionary_that_is_not_there_changes_nothing(store: Store) -> None:
+    store.put_small({digest.of_bytes(b"other"): b"other"})
+    like = random.Random(1).randbytes(5000)
+    packed = compressed_like(archive_of({digest.of_bytes(like): like}), like)
+    for ranges in ([(1, 1)], [(2, 7)]):
+        assert not store.put_small_like(packed, ranges)
+    assert len(held(store)) == 1
     assert left(store) == []
 
 

@@ -169,8 +169,8 @@ def test_an_old_engine_is_told_before_it_fetches_anything(region: Region) -> Non
 
 def test_a_registry_that_lost_the_image_is_named(region: Region, tmp_path: Path) -> None:
     server = region.lab.server("hilang", dockerd_options=trusting(region))
-    config = next(iter(region.names))
-    kept = region.registry.blob(config)
+    image = region.bundle[1].release.images_on(SERVER)[0]
+    kept = region.registry.blob(image.config_digest)
     shutil.move(kept, tmp_path / "away")
     with pytest.raises(EngineError, match="cannot pull"):
         region.ship(server)
