@@ -24,6 +24,7 @@ from smartcity_pkg.hosts.store import StorePaths
 _HOOK_TIMEOUT_S = 1800.0
 _COMPOSE_TIMEOUT_S = 300.0
 _LOAD_BASE_S, _SLOWEST_DISK = 300.0, 2 * MIB  # bytes per second
+_SLOWEST_LINK = 4 << 10
 _CONTAINERD_ROOT = "/var/lib/containerd"
 
 
@@ -77,6 +78,30 @@ class ComposeEngine:
         if not whole:
             self._host.run(commands.remove_image(staging), check=False)
             raise self._not_the_image(image)
+        self._name(image)
+
+    def pull(self, image: ReleaseImage, name: str) -> None:
+        """Pull by digest, prove under a staging reference, sync, and only then give the real one.
+
+        The name that it has in the registry goes: it would keep the image for ever.
+        """
+        staging = archive.staging_reference(image)
+        size_bytes = sum(layer.size_bytes for layer in image.layers)
+        done = self._host.run(
+            commands.pull(name), timeout_s=_LOAD_BASE_S + size_bytes / _SLOWEST_LINK, check=False
+        )
+        if not done.ok:
+            raise self._pull_refused(image, name, done)
+        self._run(commands.tag(name, staging))
+        self._run(commands.remove_image(name))
+        if staging not in self._whole({staging: image}):
+            self._host.run(commands.remove_image(staging), check=False)
+            raise self._not_the_image(image)
+        self._name(image)
+
+    def _name(self, image: ReleaseImage) -> None:
+        """Move the reference to what was proven under the staging one."""
+        staging = archive.staging_reference(image)
         self._sync()
         self._run(commands.tag(staging, image.reference))
         self._run(commands.remove_image(staging))
@@ -135,16 +160,33 @@ class ComposeEngine:
     def _sync(self) -> None:
         self._run(commands.sync(self._facts.root_dir, _CONTAINERD_ROOT), timeout_s=_LOAD_BASE_S)
 
+    def _no_room(self, image: ReleaseImage, done: Completed) -> DiskFullError | None:
+        if b"no space left on device" not in done.stderr.lower():
+            return None
+        return DiskFullError(
+            _("{host}: no room left while loading {image}: {said}").format(
+                host=self._host.name, image=image.source, said=_last_lines(done)
+            ),
+            _("free some disk there (docker system df shows what Docker uses), then repeat"),
+        )
+
+    def _pull_refused(
+        self, image: ReleaseImage, name: str, done: Completed
+    ) -> EngineError | DiskFullError:
+        host = name.partition("/")[0]
+        return self._no_room(image, done) or EngineError(
+            _("{host}: the engine cannot pull {image} from {registry}: {said}").format(
+                host=self._host.name, image=image.source, registry=host, said=_last_lines(done)
+            ),
+            _(
+                "see on the server that it reaches {registry}, trusts its certificate"
+                " (/etc/docker/certs.d) and is logged in (docker login); or send by SSH: --to ssh"
+            ).format(registry=host),
+        )
+
     def _load_refused(self, image: ReleaseImage, done: Completed) -> EngineError | DiskFullError:
         said = _last_lines(done)
-        if b"no space left on device" in done.stderr.lower():
-            return DiskFullError(
-                _("{host}: no room left while loading {image}: {said}").format(
-                    host=self._host.name, image=image.source, said=said
-                ),
-                _("free some disk there (docker system df shows what Docker uses), then repeat"),
-            )
-        return EngineError(
+        return self._no_room(image, done) or EngineError(
             _("{host}: the engine refuses the image {image}: {said}").format(
                 host=self._host.name, image=image.source, said=said
             ),

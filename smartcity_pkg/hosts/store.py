@@ -30,7 +30,7 @@ Encoding = Literal["zstd", "gzip", "none", "patch"]
 _DAMAGED_STATUS = 65  # EX_DATAERR of sysexits.h: the bytes are not those that were promised
 _ABSENT_STATUS = 66  # EX_NOINPUT
 _SLOWEST_DISK = 4 << 20  # bytes a second that a server's disk is trusted to do at least
-_SLOWEST_LINK = 4 << 10
+SLOWEST_LINK = 4 << 10  # bytes a second that a link is trusted to do
 
 
 class StorePaths:
@@ -151,6 +151,14 @@ mkdir "$new" || lost "$parts" 1
 unpack 2>/dev/null || {{ rm -f "$like"; lost "$parts" {_DAMAGED_STATUS}; }}
 rm -f "$like"
 cd "$new"
+for name in *; do
+  case $name in
+    *.zstd) zstd -q -d -c <"$name" >"${{name%.*}}" ;;
+    *.gzip) gzip -d -c <"$name" >"${{name%.*}}" ;;
+    *) continue ;;
+  esac 2>/dev/null || lost "$parts" {_DAMAGED_STATUS}
+  rm -f "$name"
+done
 for name in *; do echo "$name  $name"; done >../sums.new.$$ || lost "$parts" 1
 if sha256sum -c ../sums.new.$$ >/dev/null 2>&1; then rm -f ../sums.new.$$
 else rm -f ../sums.new.$$; lost "$parts" {_DAMAGED_STATUS}; fi
@@ -168,9 +176,10 @@ echo "$size"
 head -c "$size" "$1" | sha256sum
 """
 
+# No iflag=fullblock: what a pipe holds is written at once, so that a dead link loses nothing of it.
 _APPEND = f"""# receive a blob
 {LOST}
-dd of="$1" oflag=seek_bytes seek="$2" conv=notrunc bs=1M iflag=fullblock 2>/dev/null \
+dd of="$1" oflag=seek_bytes seek="$2" conv=notrunc bs=256K 2>/dev/null \
   || lost "${{1%/*}}" 1
 """
 
@@ -256,7 +265,15 @@ class Store:
 
     def put_small(self, items: Mapping[str, bytes]) -> None:
         """Store blobs, digest to content, in one round trip; all are held in memory."""
-        if items and not self._put_small(archive_of(items)):
+        self.put_encoded({name: ("none", content) for name, content in items.items()})
+
+    def put_encoded(self, items: Mapping[str, tuple[Encoding, bytes]]) -> None:
+        """As `put_small`, for content that is opened there: its digest to its encoded bytes."""
+        named = {
+            digest.hex_of(name) + ("" if encoding == "none" else f".{encoding}"): content
+            for name, (encoding, content) in items.items()
+        }
+        if named and not self._put_small(_tar(named)):
             raise self._garbled(_("small files"))
 
     def put_small_like(self, packed: bytes, ranges: Sequence[tuple[int, int]]) -> bool:
@@ -389,10 +406,14 @@ def _lines(digests: Iterable[str]) -> bytes:
 
 def archive_of(items: Mapping[str, bytes]) -> bytes:
     """A tar of blobs, digest to content, for `put_small_like`."""
+    return _tar({digest.hex_of(name): content for name, content in items.items()})
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, content in sorted(items.items()):
-            member = tarfile.TarInfo(digest.hex_of(name))
+        for name, content in sorted(files.items()):
+            member = tarfile.TarInfo(name)
             member.size = len(content)
             member.mode = 0o600
             archive.addfile(member, io.BytesIO(content))
@@ -405,4 +426,4 @@ def _disk_time_s(size_bytes: int) -> float:
 
 def _link_time_s(size_bytes: int) -> float:
     """Long on purpose: a dead link is noticed by other means within 15 s."""
-    return 120 + size_bytes / _SLOWEST_LINK
+    return 120 + size_bytes / SLOWEST_LINK

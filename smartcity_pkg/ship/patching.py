@@ -8,7 +8,6 @@ book (`bundle.patch`).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -115,7 +114,6 @@ class Patcher:
         self.book = book
         self._link_mbps = link_mbps or USUAL_MBPS
         self._progress = progress
-        self._lock = threading.Lock()  # a patch is made once, for all servers
 
     def improved(
         self,
@@ -129,7 +127,7 @@ class Patcher:
             return plan
         held = {layer for image in facts.images for layer in image.diff_ids}
         held = (held | facts.blobs.keys()) - set(lost)
-        with self._lock:
+        with self.book.lock:
             sizes = self._sizes(held, contents)
             options = [o for b in plan.to_send if (o := self._option(b, held, sizes))]
             options = list(worthwhile(options, facts, sizes, self._link_mbps))

@@ -6,6 +6,7 @@ The last thing written is the offer: where it is, everything it needs has arrive
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -19,13 +20,17 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Note, Progress, Transfer, no_progress
 from smartcity_pkg.hosts.facts import ServerFacts, gather, need_engine
 from smartcity_pkg.hosts.host import Host
-from smartcity_pkg.hosts.store import PartState, Store, StorePaths
+from smartcity_pkg.hosts.store import SLOWEST_LINK, Encoding, PartState, Store, StorePaths
+from smartcity_pkg.ship.batches import batches
 from smartcity_pkg.ship.documents import put_documents
+from smartcity_pkg.ship.gziponce import GzipOnce
+from smartcity_pkg.ship.lanes import Lanes
 from smartcity_pkg.ship.meter import Meter, MeteredHost
+from smartcity_pkg.ship.pace import Pace, WindowClosedError
 from smartcity_pkg.ship.patching import Patcher
 from smartcity_pkg.ship.plan import PlannedBlob, TransferPlan, plan_transfer
 from smartcity_pkg.ship.recovery import recover
-from smartcity_pkg.ship.wire import Wire
+from smartcity_pkg.ship.wire import Wire, check
 
 _LONGEST_PAUSE_S = 30.0
 _REPORT_BYTES = 256 << 10
@@ -80,11 +85,16 @@ def ship(
     trust_engine: bool = True,
     receipt: bytes = b"",
     patcher: Patcher | None = None,
+    pace: Pace | None = None,
+    gzips: GzipOnce | None = None,
+    before: Callable[[Host], None] | None = None,
 ) -> ShipReport:
     """Bring the release's content for `server_name` into the store behind `connect`.
 
     `receipt` says who checked the bundle; the server keeps it beside the offer. Without `patcher`
-    every layer that is missing travels whole.
+    every layer that is missing travels whole. `pace` says when and how fast bytes may leave; it and
+    `gzips` may be shared with other servers' shipments. `before` is done first on each connection
+    (another road's work); it may be done again.
     A lost link is met by connecting again, with growing pauses from `backoff_s` on, until
     `attempts` connections in a row have brought nothing. May be called again after any failure: it
     goes on where it was. Raises UnreachableError, EngineError without Docker on the server,
@@ -92,16 +102,23 @@ def ship(
     those it names; nothing unchecked has its final name then.
     """
     started = time.monotonic()
+    pace = pace or Pace()
+    gzips = gzips or GzipOnce(bundle)
     shipment = _Shipment(
-        bundle, contents, server_name, progress, paths, trust_engine, receipt, patcher
+        bundle, contents, server_name, progress, paths, trust_engine, receipt, patcher, pace, gzips
     )
     fruitless, landed = 0, 0
     while True:
+        pace.await_window(server_name, progress)
         try:
             with closing(connect()) as host:
                 shipment.connections += 1
+                if before:
+                    before(host)
                 shipment.over(host)
             break
+        except WindowClosedError:
+            continue
         except UnreachableError as error:
             fruitless = 0 if shipment.landed_bytes > landed else fruitless + 1
             landed = shipment.landed_bytes
@@ -109,7 +126,7 @@ def ship(
                 raise
             pause_s = min(backoff_s * 2**fruitless, _LONGEST_PAUSE_S)
             progress(Note(_paused(error, pause_s), warning=True))
-            time.sleep(pause_s)
+            pace.pause(pause_s)
     return shipment.report(time.monotonic() - started)
 
 
@@ -126,6 +143,8 @@ class _Shipment:
         trust_engine: bool,
         receipt: bytes,
         patcher: Patcher | None,
+        pace: Pace,
+        gzips: GzipOnce,
     ) -> None:
         self._bundle = _Shelf(bundle, patcher)
         self._contents = contents
@@ -137,6 +156,9 @@ class _Shipment:
         self._patcher = patcher
         self._lost: set[str] = set()  # bases that the server did not give, or gave wrong
         self._recovered: set[str] = set()  # bases that are in the store for this shipment alone
+        self._pace = pace
+        self._gzips = gzips
+        self._lanes = Lanes()
         self._meter = Meter()
         self._whole: dict[str, PlannedBlob] = {}
         self._first_plan: TransferPlan | None = None
@@ -144,6 +166,8 @@ class _Shipment:
         self._verified: dict[str, int] = {}  # how much of each part the server is known to hold
         self._resent_bytes = 0
         self._reported = 0
+        self._counts = threading.Lock()
+        self._finishing = threading.Lock()  # one at a time: a server may have little memory
         self.connections = 0
 
     @property
@@ -153,7 +177,7 @@ class _Shipment:
 
     def over(self, host: Host) -> None:
         """Do what is left to do over one connection."""
-        metered = MeteredHost(host, self._meter)
+        metered = MeteredHost(host, self._meter, self._pace)
         facts = gather(metered, self._paths)
         need_engine(facts, host.name)
         store = Store(metered, self._paths)
@@ -162,9 +186,21 @@ class _Shipment:
         documents = {b.digest: self._bundle.read(b.digest) for b in plan.small}
         book = self._patcher.book if self._patcher else None
         put_documents(store, documents, facts, book.document if book else _unknown)
-        for blob in plan.to_send:
-            begun = self._paths.part(blob.part).name in facts.parts
-            self._send(store, blob, store.part_state(blob.part) if begun else _NOTHING)
+        begun = {b.part for b in plan.to_send if self._paths.part(b.part).name in facts.parts}
+
+        def send(batch: tuple[PlannedBlob, ...]) -> None:
+            if len(batch) > 1:
+                self._send_small(store, batch)
+                return
+            (blob,) = batch
+            state = store.part_state(blob.part) if blob.part in begun else _NOTHING
+            # A check that outlived its client may have given it its name since we looked.
+            if blob.part in begun and not state.size_bytes and self._is_there(store, blob):
+                return
+            self._send(store, blob, state)
+
+        self._lanes = Lanes()
+        self._lanes.each(batches(plan.to_send, begun), send, host.close)
         offer = _offer(self._contents)
         name = self._contents.release.name
         if self._receipt:
@@ -175,7 +211,7 @@ class _Shipment:
             book.add_documents(documents.values())
         if self._recovered:
             store.remove(self._recovered)
-        self._show(self._total(), last=True)
+        self._show(last=True)
 
     def _planned(self, store: Store, facts: ServerFacts) -> TransferPlan:
         """What is sent over this connection; what it builds upon is in the store then."""
@@ -228,18 +264,21 @@ class _Shipment:
         """Bring one blob to its final name, from the offset that the server really holds."""
         for _attempt in range(2):
             self._append(store, blob, state)
-            if store.finish(
-                blob.part,
-                wire_digest=blob.wire_digest,
-                content=blob.content,
-                size_bytes=blob.size_bytes,
-                encoding=blob.encoding,
-                old=blob.old,
-            ):
+            with self._finishing:
+                arrived = store.finish(
+                    blob.part,
+                    wire_digest=blob.wire_digest,
+                    content=blob.content,
+                    size_bytes=blob.size_bytes,
+                    encoding=blob.encoding,
+                    old=blob.old,
+                )
+            if arrived or self._is_there(store, blob):
                 self._verified[blob.part] = blob.wire_bytes
                 return
-            # Our bytes were right, the server's are not: another client met us, or its disk lies.
             store.discard(blob.part)
+            check(self._bundle, blob)
+            # Our bytes were right, the server's are not: another client met us, or its disk lies.
             state = _NOTHING
             if blob.encoding == "patch":  # or its old layer is not what ours is
                 self._lost.add(blob.old)
@@ -251,30 +290,55 @@ class _Shipment:
             _("check the server's disk and memory (dmesg, smartctl), then ship again"),
         )
 
+    def _is_there(self, store: Store, blob: PlannedBlob) -> bool:
+        return blob.content in store.present([blob.content])
+
+    def _send_small(self, store: Store, batch: tuple[PlannedBlob, ...]) -> None:
+        """Bring several small blobs in one round trip; what arrives is checked there."""
+        items: dict[str, tuple[Encoding, bytes]] = {}
+        for blob in batch:
+            check(self._bundle, blob)
+            with closing(Wire(self._bundle, blob, self._gzips)) as wire:
+                items[blob.content] = (blob.encoding, b"".join(wire.rest(lambda _at: None)))
+        if not self._pace.is_open:
+            raise WindowClosedError
+        store.put_encoded(items)
+        for blob in batch:
+            self._verified[blob.part] = self._reached[blob.part] = blob.wire_bytes
+        self._show()
+
     def _append(self, store: Store, blob: PlannedBlob, state: PartState) -> None:
-        with closing(Wire(self._bundle, blob)) as wire:
+        with closing(Wire(self._bundle, blob, self._gzips)) as wire:
             if wire.skip(state):
                 self._stream(store, blob, wire)
                 return
         store.discard(blob.part)
-        with closing(Wire(self._bundle, blob)) as wire:
+        with closing(Wire(self._bundle, blob, self._gzips)) as wire:
             self._stream(store, blob, wire)
 
     def _stream(self, store: Store, blob: PlannedBlob, wire: Wire) -> None:
         offset = wire.offset
-        self._verified[blob.part] = offset
-        self._resent_bytes += max(0, self._reached.get(blob.part, 0) - offset)
-        finished = sum(n for part, n in self._verified.items() if part != blob.part)
+        with self._counts:
+            self._verified[blob.part] = offset
+            self._resent_bytes += max(0, self._reached.get(blob.part, 0) - offset)
+            self._reached[blob.part] = offset
+
+        closed = threading.Event()
 
         def report(at: int) -> None:
             self._reached[blob.part] = at
-            self._show(finished + at)
+            self._show()
 
         try:
             if not offset or offset < blob.wire_bytes or blob.wire_digest is None:
-                remaining = max(blob.wire_bytes, blob.size_bytes) - offset
-                store.append(blob.part, offset, wire.rest(report), remaining)
-            wire.check()
+                # Others may be sent before it, while its command waits there.
+                remaining = max(self._total(), blob.size_bytes)
+                patience = int(remaining * self._pace.slowdown(SLOWEST_LINK))
+                chunks = self._pace.while_open(wire.rest(report), closed.set)
+                with closing(self._lanes.in_turn(chunks)) as turn:
+                    store.append(blob.part, offset, turn, patience)
+                if closed.is_set():
+                    raise WindowClosedError
         except UntrustedBundleError:
             store.discard(blob.part)
             raise
@@ -283,15 +347,18 @@ class _Shipment:
         plan = self._first_plan
         return sum(b.wire_bytes for b in plan.to_send) if plan else 0
 
-    def _show(self, done: int, last: bool = False) -> None:
+    def _show(self, last: bool = False) -> None:
         total = self._total()
-        if not total or (not last and abs(done - self._reported) < _REPORT_BYTES):
-            return
-        self._reported = done
-        text = _("Sending to {server}").format(server=self._server)
-        # gzip's size is an estimate until its end, and the end is shown as the end.
-        shown = total if last else min(done, total)
-        self._progress(Transfer(f"ship:{self._server}", text, shown, total))
+        with self._counts:
+            done = sum(self._reached.values())
+            if not total or (not last and abs(done - self._reported) < _REPORT_BYTES):
+                return
+            self._reported = done
+            text = _("Sending to {server}").format(server=self._server)
+            # gzip's size is an estimate until its end, and the end is shown as the end.
+            shown = total if last else min(done, total)
+            saved = self._first_plan.saved_bytes if self._first_plan else 0
+            self._progress(Transfer(f"ship:{self._server}", text, shown, total, saved))
 
 
 class _Shelf:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -49,10 +50,12 @@ class Patch:
 class PatchBook:
     """Patches in the folder of packed layers. `sources` give the raw bytes of layers by diffID.
 
-    One folder may be used by several processes.
+    One folder may be used by several processes. Threads that share a book hold its `lock`: a patch
+    is made once, for all servers.
     """
 
     def __init__(self, root: Path, sources: Sequence[OpenRaw] = ()) -> None:
+        self.lock = threading.Lock()
         self._cache = LayerCache(root)
         self._sources = (*sources, self._from_cache)
         self._folder = root / f"patches-{FORM}"

@@ -83,8 +83,8 @@ def test_an_unsigned_bundle_is_not_copied(space: Workspace, disk: Path) -> None:
 
 
 BAD_LINES: dict[str, tuple[list[str], str]] = {
-    "no such road": (["ship", REGION, "--to", "pigeon:x"], "expected one of: media:DIR"),
-    "no folder": (["ship", REGION, "--to", "media:"], "expected one of: media:DIR"),
+    "no such road": (["ship", REGION, "--to", "pigeon:x"], "expected one of: ssh, media:DIR"),
+    "no folder": (["ship", REGION, "--to", "media:"], "expected one of: ssh, media:DIR"),
     "a size that is none": (
         ["ship", REGION, "--to", "media:.", "--part-size", "large"],
         "expected a size like 64MiB",
