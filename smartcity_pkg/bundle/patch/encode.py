@@ -25,7 +25,7 @@ FORM = f"1-zstd-{zstd.zstd_version}"
 _QUICK, _CAREFUL = 12, 19
 # Level 19 does about 4 MB a second: this much takes two cores about 15 s.
 _CAREFUL_BYTES = 96 << 20
-_CHAIN_LOG, _HASH_LOG, _TARGET_LENGTH = 24, 22, 64
+_CHAIN_LOG, _HASH_LOG, _TARGET_LENGTH = 24, 22, 4095
 # Each thread takes about 130 MB at level 19.
 _MOST_THREADS = 2
 # A dictionary that began like this would be read as a trained one (RFC 8878, 5).
