@@ -22,6 +22,7 @@ from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import InputError, Problem, UsageError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import MIB
+from smartcity_pkg.ship.media.parity import MAX_TOGETHER
 
 INDEX_FILES = ("smartcity.json", "smartcity-copy.json")
 FOLDER_PREFIX = "smartcity-"
@@ -30,7 +31,6 @@ MAX_PART_BYTES = (4 << 30) - 1  # FAT32
 MIN_PART_BYTES = 64 << 10
 DEFAULT_PART_BYTES = 64 * MIB
 MAX_PARTS = 9999
-MAX_WITH_PARITY = 256  # parts and parity together: the field has so many numbers
 _MAX_INDEX_BYTES = 4 << 20
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -247,6 +247,6 @@ def _parse(data: bytes) -> MediaIndex:
     whole = (*index.parts[:-1], *index.parity)
     if any(p.size_bytes != first for p in whole) or index.parts[-1].size_bytes > first:
         raise ValueError(_("its parts have other sizes than expected"))
-    if index.parity and len(index.parts) + len(index.parity) > MAX_WITH_PARITY:
+    if index.parity and len(index.parts) + len(index.parity) > MAX_TOGETHER:
         raise ValueError(_("it has more parts than parity can be made for"))
     return index

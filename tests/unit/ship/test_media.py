@@ -173,7 +173,7 @@ def test_parity_can_be_added_later_without_copying_the_parts(
         (Shape(0, 0), "part-size"),
         (Shape(4 << 30, 0), "part-size"),
         (Shape(64 << 10, 250), "parity"),
-        (Shape(PART_BYTES, 256), "parity"),
+        (Shape(PART_BYTES, 255), "parity"),
     ],
 )
 def test_an_impossible_shape_is_refused_with_nothing_written(
