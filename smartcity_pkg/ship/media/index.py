@@ -34,7 +34,8 @@ MAX_PARTS = 9999
 _MAX_INDEX_BYTES = 4 << 20
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-ReleaseName = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}-[0-9a-f]{12}$")]
+_RELEASE = r"[1-9][0-9]{0,8}-[0-9a-f]{12}"
+ReleaseName = Annotated[str, StringConstraints(pattern=rf"^{_RELEASE}$")]
 
 
 class MediaPart(Model):
@@ -112,6 +113,13 @@ def is_ours(release: str, name: str) -> bool:
 def release_folder(disk: Path, release: str) -> Path:
     """Where a release lies on the disk."""
     return disk / f"{FOLDER_PREFIX}{release}"
+
+
+def disk_of(folder: Path) -> Path:
+    """The disk, where `folder` may be a release's own one on it."""
+    path = folder.resolve()
+    own = re.fullmatch(rf"{re.escape(FOLDER_PREFIX)}{_RELEASE}", path.name)
+    return path.parent if own else path
 
 
 def check_disk(disk: Path) -> None:
