@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,17 +93,21 @@ def install_from_disk(
 def check_releases(session: Session, disk: Path, repair: bool) -> list[MediaCheck]:
     """Read every part of every release on the disk; with `repair`, write bad parts anew.
 
-    Raises UntrustedBundleError for the first release that cannot be read.
+    Raises UntrustedBundleError for the first release that cannot be read; with `repair` LockedError
+    where another process changes releases on the disk.
     """
+    from smartcity_pkg.ship.media import files
     from smartcity_pkg.ship.media.check import check, repaired_in_place, require_readable
-    from smartcity_pkg.ship.media.index import releases_on
+    from smartcity_pkg.ship.media.index import check_disk, releases_on
 
-    found = [check(release, session.progress) for release in releases_on(disk)]
-    for each in found:
-        require_readable(each)
-    if repair:
+    check_disk(disk)
+    with files.alone_on(disk) if repair else nullcontext():
+        found = [check(release, session.progress) for release in releases_on(disk)]
         for each in found:
-            repaired_in_place(each, session.progress)
+            require_readable(each)
+        if repair:
+            for each in found:
+                repaired_in_place(each, session.progress)
     return found
 
 

@@ -10,6 +10,7 @@ from media_world import cut, flip, parts_of, write_receipt
 from workspace import Workspace
 
 from smartcity_pkg.bundle.keys import SigningKey
+from smartcity_pkg.ship.media.files import alone_on
 
 REGION = "32.15"
 
@@ -54,6 +55,16 @@ def test_damage_is_named_repaired_and_copied_again(space: Workspace, disk: Path)
     assert space.smartcity("media", "check", str(disk)).json["releases"][0]["faults"] == []
     cut(bad[0])
     assert ship(space, disk)["replaced"] == [bad[0].name]
+
+
+def test_a_disk_that_another_one_works_on_is_left_alone(space: Workspace, disk: Path) -> None:
+    ship(space, disk)
+    with alone_on(disk):
+        for line in (f"ship {REGION} --to media:{disk}", f"media check --repair {disk}"):
+            ran = space.smartcity(*line.split(), code=11)
+            assert str(disk) in ran.error["message"]
+        space.smartcity("media", "check", str(disk))
+    assert ship(space, disk)["already_there"]
 
 
 def test_a_damaged_disk_installs_nothing_and_asks_no_server(space: Workspace, disk: Path) -> None:
