@@ -88,6 +88,7 @@ class Bench:
                 ship.ship(step)
             if measured:
                 self.results.add(tool, step, mbps, found[0])
+                self.keep()
                 cost = found[0]
                 parts = ", ".join(f"{k} {v:.1f}" for k, v in cost.phases.items())
                 _say(f"{mbps:5} Mbit/s {step:6}{tool:10}{cost.wire_bytes / 1e6:9.3f} MB"
@@ -184,7 +185,6 @@ def measure(chosen: argparse.Namespace) -> None:
                 for mbps in chosen.links:  # the fastest first: it tells how many bytes there are
                     for tool in chosen.tools:
                         bench.chain(tool, mbps, chosen.steps)
-                        bench.keep()
                 if "smartcity" in chosen.tools:
                     bench.throughput()
             bench.codecs()
