@@ -34,6 +34,7 @@ class ComposeEngine:
     def __init__(self, host: Host, store: StorePaths) -> None:
         self._host = host
         self._store = store
+        self._loaded: list[tuple[str, ...]] = []  # the layers of images
 
     # -- facts ----------------------------------------------------------------------------------
 
@@ -65,7 +66,8 @@ class ComposeEngine:
     def load(self, image: ReleaseImage, config: bytes, *, doubt: bool = False) -> None:
         """Load under a staging reference, prove, sync, and only then give the real one."""
         staging = archive.staging_reference(image)
-        self._load_archive(image, config)
+        # What this process loaded is there raw, under its diffID, in either kind of store.
+        self._load_archive(image, config, () if doubt else self._loaded)
         whole = staging in self._whole({staging: image})
         if whole and doubt and not self._reads_back(staging):
             of_manifest = digest.of_bytes(archive.manifest(image, config))
@@ -73,12 +75,13 @@ class ComposeEngine:
                 commands.discard_image(staging, image.config_digest, of_manifest),
                 timeout_s=_LOAD_BASE_S,
             )
-            self._load_archive(image, config)
+            self._load_archive(image, config, ())
             whole = staging in self._whole({staging: image}) and self._reads_back(staging)
         if not whole:
             self._host.run(commands.remove_image(staging), check=False)
             raise self._not_the_image(image)
         self._name(image)
+        self._loaded.append(image.diff_ids)
 
     def pull(self, image: ReleaseImage, name: str) -> None:
         """Pull by digest, prove under a staging reference, sync, and only then give the real one.
@@ -112,9 +115,13 @@ class ComposeEngine:
         if self._host.run(commands.inspect_images([reference]), check=False).ok:
             self._run(commands.remove_image(reference))
 
-    def _load_archive(self, image: ReleaseImage, config: bytes) -> None:
+    def _load_archive(
+        self, image: ReleaseImage, config: bytes, held: Iterable[tuple[str, ...]]
+    ) -> None:
+        """Load `image` without the layers that it begins with as one of `held` does."""
         folder = str(self._store.parts / f"load-{digest.hex_of(image.config_digest)[:12]}")
-        layers = dict.fromkeys(digest.hex_of(layer) for layer in image.diff_ids)
+        absent = inspection.absent_layers(image.diff_ids, (), held)
+        layers = dict.fromkeys(digest.hex_of(layer) for layer in absent)
         small = archive.small_tar(archive.small_files(image, config))
         blobs = str(self._store.blobs)
         self._run(commands.put_archive_together(folder, blobs, layers), stdin=small)
