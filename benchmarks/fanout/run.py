@@ -36,7 +36,8 @@ from smartcity_pkg.lab.server import Server  # noqa: E402
 from smartcity_pkg.ship.fanout import Connect, failure, fan_out  # noqa: E402
 from smartcity_pkg.ship.gziponce import GzipOnce  # noqa: E402
 from smartcity_pkg.ship.pace import Pace  # noqa: E402
-from smartcity_pkg.ship.transfer import ShipReport, ship  # noqa: E402
+from smartcity_pkg.ship.shipment import ShipReport  # noqa: E402
+from smartcity_pkg.ship.transfer import ship  # noqa: E402
 
 PREFIX = "fanout"
 MB = 1_000_000

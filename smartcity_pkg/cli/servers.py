@@ -68,6 +68,9 @@ def ship(
     limit: str | None = _LIMIT,
     window: str | None = _WINDOW,
     parallel: int | None = _PARALLEL,
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help=_("Only show what would be sent, and how long it would take.")
+    ),
     plain_http: bool = PLAIN_HTTP,
     ca: Path | None = CA,
     key: Path | None = TRUST,
@@ -76,13 +79,14 @@ def ship(
     parity: int | None = roads.PARITY,
 ) -> None:
     """Ship a verified bundle."""
-    from smartcity_pkg.cli.wiring.servers import ship_bundle
+    from smartcity_pkg.cli.wiring.servers import preview_bundle, ship_bundle
     from smartcity_pkg.cli.wiring.shipping import ShipOptions
-    from smartcity_pkg.ui.views.shipping import shipped
+    from smartcity_pkg.ui.views.shipping import previewed, shipped
 
     session = session_of(context)
     way = roads.road(to, "--to")
     by_ssh: dict[str, object] = {"--limit": limit, "--window": window}
+    by_ssh["--dry-run"] = dry_run
     by_link = {"--pemda": pemda, "--server": server, "--parallel": parallel, **by_ssh}
     of_registry: dict[str, object] = {"--plain-http": plain_http, "--ca": ca}
     if isinstance(way, roads.MediaRoad):
@@ -95,6 +99,9 @@ def ship(
     else:
         roads.refuse(of_registry, _("without --to registry:HOST/NAME"))
     options = ShipOptions(limit, window, parallel, way, plain_http, ca)
+    if dry_run:
+        session.show(previewed(preview_bundle(session, bundle, pemda, server, key, options)))
+        return
     outcomes = ship_bundle(session, bundle, pemda, server, key, options)
     session.show_all(outcomes, shipped(outcomes))
 

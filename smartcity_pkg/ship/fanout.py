@@ -16,7 +16,7 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.ship.lanes import LANES
 from smartcity_pkg.ship.pace import Pace
-from smartcity_pkg.ship.transfer import ShipReport
+from smartcity_pkg.ship.shipment import ShipReport
 
 DEFAULT_PARALLEL = 8
 Connect = Callable[[], Host]

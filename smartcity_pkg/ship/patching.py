@@ -77,12 +77,17 @@ def care_for(link_mbps: float) -> int:
     return min(max(SOME_CARE, int(_CARE_AT_1_MBPS / link_mbps)), MOST_CARE)
 
 
+def apply_s(size_bytes: int) -> float:
+    """How long a server makes a layer of so many bytes out of a patch, in seconds."""
+    return _APPLY_LEAST_S + size_bytes / _APPLY_BYTES_S
+
+
 def _gain_s(option: Option, link_mbps: float) -> float:
     """What the option spares, in seconds; bringing its base out of the engine comes on top."""
     size_bytes = option.blob.size_bytes
     gain_s = (option.blob.wire_bytes - option.size_bytes) * 8 / (link_mbps * 1e6)
     if option.old != option.blob.content:
-        gain_s -= _APPLY_LEAST_S + size_bytes / _APPLY_BYTES_S
+        gain_s -= apply_s(size_bytes)
     if option.unmade:
         gain_s -= size_bytes / _QUICK_BYTES_S
         gain_s -= min(size_bytes, care_for(link_mbps)) / _CAREFUL_BYTES_S

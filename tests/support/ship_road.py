@@ -16,7 +16,8 @@ from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.lab.lab import Lab
 from smartcity_pkg.lab.server import Server
-from smartcity_pkg.ship.transfer import ShipReport, ship
+from smartcity_pkg.ship.shipment import ShipReport
+from smartcity_pkg.ship.transfer import ship
 
 
 def noise(size: int, seed: int = 1) -> bytes:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from smartcity_pkg.install.status import ServerStatus
     from smartcity_pkg.install.uninstall import UninstallReport
     from smartcity_pkg.ship.fanout import Outcome
+    from smartcity_pkg.ship.preview import Preview
 
 
 # From this machine to itself nothing is worth a patch.
@@ -113,6 +114,23 @@ def ship_bundle(
     path = session.workspace.bundle(name)
     contents, chosen, receipt = _checked(session, path, profile, servers, key)
     return ship_to_all(session, path, contents, chosen, receipt, options)
+
+
+def preview_bundle(
+    session: Session,
+    name: str,
+    profile: str | None,
+    servers: list[str] | None,
+    key: Path | None,
+    options: ShipOptions,
+) -> tuple[Preview, ...]:
+    """Verify a bundle wholly, then say what shipping it to each server of its plan would take."""
+    from smartcity_pkg.cli.wiring.shipping import preview_all
+
+    options.check()
+    path = session.workspace.bundle(name)
+    contents, chosen, receipt = _checked(session, path, profile, servers, key)
+    return preview_all(session, path, contents, chosen, receipt, options)
 
 
 def deploy_bundle(

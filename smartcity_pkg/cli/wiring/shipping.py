@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from smartcity_pkg.hosts.host import Host
     from smartcity_pkg.ship.fanout import Connect, Outcome
     from smartcity_pkg.ship.pace import Pace
-    from smartcity_pkg.ship.transfer import ShipReport
+    from smartcity_pkg.ship.preview import Preview
+    from smartcity_pkg.ship.shipment import ShipReport
 
 
 _SSH = SshRoad()
@@ -108,6 +109,41 @@ def ship_to_all(
             )
 
         return fan_out([(t.server.name, t.connect) for t in chosen], one, pace, parallel)
+
+
+def preview_all(
+    session: Session,
+    path: Path,
+    contents: BundleContents,
+    chosen: Sequence[Target],
+    receipt: Receipt,
+    options: ShipOptions,
+) -> tuple[Preview, ...]:
+    """What shipping to each server of `chosen` would take."""
+    from smartcity_pkg.bundle.layout import open_bundle
+    from smartcity_pkg.bundle.patch.book import PatchBook, layers_of
+    from smartcity_pkg.ship.patching import Patcher
+    from smartcity_pkg.ship.preview import preview
+
+    pace, parallel = options.pace(), min(options.at_once(), len(chosen))
+    with open_bundle(path) as bundle:
+        book = PatchBook(layer_cache(), [layers_of(bundle, contents)])
+        found = []
+        for target in chosen:
+            name, mbps = target.server.name, _link_mbps(target.link_mbps, pace, parallel)
+            session.progress(Step(_("Looking at {server}").format(server=name)))
+            found.append(
+                preview(
+                    bundle,
+                    contents,
+                    name,
+                    target.connect,
+                    receipt=receipt.to_json(),
+                    patcher=Patcher(book, mbps, session.progress),
+                    link_mbps=mbps,
+                )
+            )
+    return tuple(found)
 
 
 def _link_mbps(own_mbps: float, pace: Pace, parallel: int) -> float:

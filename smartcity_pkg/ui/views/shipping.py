@@ -8,19 +8,62 @@ from typing import TYPE_CHECKING, Any
 
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import bytes_text, seconds_text
-from smartcity_pkg.ui.presenter import Line, Result
+from smartcity_pkg.ui.presenter import Facts, Line, Part, Result
 from smartcity_pkg.ui.views.server import install_data, install_parts
 
 if TYPE_CHECKING:
     from smartcity_pkg.install.outcome import InstallReport
     from smartcity_pkg.ship.fanout import Outcome
-    from smartcity_pkg.ship.transfer import ShipReport
+    from smartcity_pkg.ship.preview import Preview
+    from smartcity_pkg.ship.shipment import ShipReport
+
+
+# Longer than this the link is worth a thought; at night others leave it to us, perhaps fourfold.
+_LONG_S = 3600.0
+_QUICKER = 4
 
 
 def shipped(outcomes: Sequence[Outcome]) -> Result:
     """The outcome of `ship`."""
     data = {"servers": _arrived(outcomes), "failed": _failed(outcomes)}
     return Result("shipped", data, _lines(outcomes))
+
+
+def previewed(found: Sequence[Preview]) -> Result:
+    """The outcome of `ship --dry-run`."""
+    parts: list[Part] = []
+    for p in found:
+        if p.already_there:
+            text = _("{server}: {release} had arrived before; {sent} to be sure")
+            sent = bytes_text(p.bytes_sent)
+            parts.append(Line(text.format(server=p.server, release=p.release, sent=sent), "good"))
+            continue
+        pairs = [
+            (_("to send"), bytes_text(p.bytes_sent)),
+            (_("there already"), bytes_text(p.bytes_saved - p.bytes_patched)),
+            (_("spared by patches"), bytes_text(p.bytes_patched)),
+            (_("time"), f"{seconds_text(p.seconds)} ({_mbps(p.link_mbps)})"),
+        ]
+        parts.append(Facts(f"{p.server}: {p.release}", pairs))
+        parts += _advice(p)
+    return Result("previewed", {"servers": [asdict(p) for p in found]}, parts)
+
+
+def _advice(p: Preview) -> list[Part]:
+    """What to do about a shipment that would keep the link busy for long."""
+    if p.seconds < _LONG_S:
+        return []
+    quick = _QUICKER * p.link_mbps
+    night = _("At night with {link}: {time} (ship --window 22:00-05:00).")
+    disk = _("Or on a disk: smartcity ship {region} --to media:DIR")
+    return [
+        Line(night.format(link=_mbps(quick), time=seconds_text(p.seconds_at(quick))), "warn"),
+        Line(disk.format(region=p.region), "warn"),
+    ]
+
+
+def _mbps(value: float) -> str:
+    return f"{value:.3g} Mbit/s"
 
 
 def deployed(ships: Sequence[Outcome], installs: Sequence[InstallReport]) -> Result:

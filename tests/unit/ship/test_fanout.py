@@ -32,7 +32,8 @@ from smartcity_pkg.lab.server import Server
 from smartcity_pkg.ship.fanout import Connect, Outcome, failure, fan_out
 from smartcity_pkg.ship.gziponce import GzipOnce
 from smartcity_pkg.ship.pace import Pace
-from smartcity_pkg.ship.transfer import ShipReport, ship
+from smartcity_pkg.ship.shipment import ShipReport
+from smartcity_pkg.ship.transfer import ship
 
 MB = 1_000_000
 COUNT = 4

@@ -28,7 +28,8 @@ from smartcity_pkg.lab.lab import Lab
 from smartcity_pkg.lab.oldengine import engine_20_10
 from smartcity_pkg.lab.server import Server
 from smartcity_pkg.ship.registry import names_there, pull_images
-from smartcity_pkg.ship.transfer import ShipReport, ship
+from smartcity_pkg.ship.shipment import ShipReport
+from smartcity_pkg.ship.transfer import ship
 
 pytestmark = pytest.mark.lab
 DRAFT = Draft()
