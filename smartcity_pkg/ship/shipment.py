@@ -19,7 +19,8 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Transfer
 from smartcity_pkg.hosts.facts import ServerFacts, gather, need_engine
 from smartcity_pkg.hosts.host import Host
-from smartcity_pkg.hosts.store import SLOWEST_LINK, Encoding, PartState, Store, StorePaths
+from smartcity_pkg.hosts.store import SLOWEST_LINK, PartState, Store, StorePaths
+from smartcity_pkg.hosts.storescripts import Encoding
 from smartcity_pkg.ship.batches import batches
 from smartcity_pkg.ship.documents import put_documents
 from smartcity_pkg.ship.gziponce import GzipOnce
