@@ -16,7 +16,7 @@ from smartcity_pkg.bundle.patch.tarmap import Entry
 
 # A copy costs the server one process, about 2 ms, and the patch a dozen bytes.
 COPY_BYTES = 64 << 10
-SEGMENT_BYTES = 4 << 20
+SEGMENT_BYTES = 2 << 20
 DICTIONARY_BYTES = 12 << 20
 # A file that is longer than a segment is cut; its likes may have moved by this much.
 _DRIFT_BYTES = 3 << 20
