@@ -80,8 +80,8 @@ def encode(
     """Write the patch from `old` to `new` into `out`; gives its size in bytes.
 
     `spill` is an empty file for what is in between; `care_bytes` says how much time the frames
-    that hold most are given besides (`SOME_CARE`, `MOST_CARE`). Memory does not grow with the layers. Raises
-    TooLargeError as soon as more than `limit_bytes` would be written.
+    that hold most are given besides (`SOME_CARE`, `MOST_CARE`). Memory does not grow with the
+    layers. Raises TooLargeError as soon as more than `limit_bytes` would be written.
     """
     plan = recipe(
         old.entries, new.entries, lambda mine, its: old.raw.read(*mine) == new.raw.read(*its)
