@@ -15,3 +15,8 @@ TRUST = typer.Option(
     metavar="FILE",
     help=_("Trust this public key alone (default: the workspace's ring, else all keys/*.pub)."),
 )
+PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
+APP = typer.Argument(help=_("The app's name."))
+SERVER = typer.Option(
+    None, "--server", metavar="NAME", help=_("Only this server; may be given several times.")
+)

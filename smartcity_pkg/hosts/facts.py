@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from smartcity_pkg.core.errors import EngineError, RemoteCommandError
 from smartcity_pkg.core.i18n import _
@@ -14,6 +14,7 @@ from smartcity_pkg.hosts.host import Host, script
 from smartcity_pkg.hosts.store import StorePaths
 
 TIMEOUT_S = 90.0
+_Read = TypeVar("_Read")
 _SNAPSHOTTER = "io.containerd.snapshotter.v1"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "riscv64": "riscv64"}
 
@@ -78,7 +79,7 @@ class ServerFacts:
 
 
 # `xargs` ends with 123 when one image is broken: the others count all the same.
-_SCRIPT = """# gather facts
+_SCRIPT = """
 echo "clock $(date +%s)"
 echo "machine $(uname -m)"
 echo "cpus $(nproc)"
@@ -121,10 +122,26 @@ timeout 60 docker image ls -aq --no-trunc | sort -u |
 
 def gather(host: Host, paths: StorePaths | None = None) -> ServerFacts:
     """Ask `host` everything; nothing is changed there."""
+    return gather_with(host, paths, "", ())[1]
+
+
+def gather_with(
+    host: Host, paths: StorePaths | None, further: str, arguments: Sequence[str]
+) -> tuple[str, ServerFacts]:
+    """The facts, and all that the script and the `further` one printed, in one round trip.
+
+    `further` is told the store's root and `arguments`.
+    """
     root = str((paths or StorePaths()).root)
-    done = host.run(script(_SCRIPT, root), timeout_s=TIMEOUT_S)
+    text = f"# gather facts\n(\n{_SCRIPT})\n{further}"
+    done = host.run(script(text, root, *arguments), timeout_s=TIMEOUT_S)
+    return done.text, understood(host, lambda: parse(done.text))
+
+
+def understood(host: Host, read: Callable[[], _Read]) -> _Read:
+    """What `read` makes of a server's answer; RemoteCommandError where there is no sense in it."""
     try:
-        return parse(done.text)
+        return read()
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise RemoteCommandError(
             _("{host}: the server's answer about itself cannot be understood ({why})").format(
