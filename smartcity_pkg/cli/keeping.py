@@ -1,0 +1,36 @@
+"""Keeping a pemda's servers in order: `gc`."""
+
+from __future__ import annotations
+
+import typer
+
+from smartcity_pkg.cli.parameters import PEMDA, SERVER
+from smartcity_pkg.cli.screens import Command
+from smartcity_pkg.cli.session import session_of
+from smartcity_pkg.core.i18n import _
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the root."""
+    app.command(
+        "gc", cls=Command, help=_("Remove from the servers what nothing needs; say what it frees.")
+    )(gc)
+
+
+def gc(
+    context: typer.Context,
+    pemda: str = PEMDA,
+    server: list[str] | None = SERVER,
+    dry_run: bool = typer.Option(False, "--dry-run", help=_("Only say what would go.")),
+    unfinished: bool = typer.Option(
+        False,
+        "--unfinished",
+        help=_("Also what shipments of the last day left; let none be under way."),
+    ),
+) -> None:
+    """Keep the current and the previous release, all data, and what waits to be installed."""
+    from smartcity_pkg.cli.wiring.keeping import collect_garbage
+    from smartcity_pkg.ui.views.keeping import collected
+
+    session = session_of(context)
+    session.show(collected(collect_garbage(session, pemda, server, dry_run, unfinished)))
