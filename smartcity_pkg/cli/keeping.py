@@ -1,6 +1,8 @@
-"""Keeping a pemda's servers in order: `gc`."""
+"""Keeping a pemda's servers in order: `gc`, `doctor`."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import typer
 
@@ -15,6 +17,11 @@ def register(app: typer.Typer) -> None:
     app.command(
         "gc", cls=Command, help=_("Remove from the servers what nothing needs; say what it frees.")
     )(gc)
+    app.command(
+        "doctor",
+        cls=Command,
+        help=_("Say what is likely wrong; pack what helpers need to see."),
+    )(doctor)
 
 
 def gc(
@@ -34,3 +41,19 @@ def gc(
 
     session = session_of(context)
     session.show(collected(collect_garbage(session, pemda, server, dry_run, unfinished)))
+
+
+def doctor(
+    context: typer.Context,
+    pemda: str = PEMDA,
+    server: list[str] | None = SERVER,
+    out: Path | None = typer.Option(
+        None, "--out", "-o", metavar="FILE", help=_("Default: doctor-<region>-<date>.tar.gz.")
+    ),
+) -> None:
+    """Diagnose the servers; secrets are taken out there, before anything leaves them."""
+    from smartcity_pkg.cli.wiring.keeping import diagnose_servers
+    from smartcity_pkg.ui.views.keeping import diagnosed
+
+    session = session_of(context)
+    session.show(diagnosed(*diagnose_servers(session, pemda, server, out)))

@@ -32,6 +32,8 @@ class FoundContainer:
     ports: frozenset[int]
     restart_count: int = 0
     out_of_memory: bool = False
+    health: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,9 @@ command -v docker >/dev/null 2>&1 || exit 0
 timeout 60 docker ps -aq --no-trunc 2>/dev/null | xargs -r docker inspect -f 'container \
 {"name":{{json .Name}},"status":{{json .State.Status}},"labels":{{json .Config.Labels}},\
 "ports":{{json .NetworkSettings.Ports}},"restarts":{{.RestartCount}},\
-"oom":{{json .State.OOMKilled}}}' 2>/dev/null || true
+"oom":{{json .State.OOMKilled}},\
+"image":{{json .Config.Image}},\
+"health":"{{with .State.Health}}{{.Status}}{{end}}"}' 2>/dev/null || true
 """
 
 
@@ -151,4 +155,6 @@ def _container(line: str) -> FoundContainer:
         ports=frozenset(int(b["HostPort"]) for b in bound if b["HostPort"]),
         restart_count=said["restarts"],
         out_of_memory=said["oom"],
+        image=said["image"],
+        health="" if said["health"] == "none" else said["health"],
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -92,9 +92,18 @@ def judged(question: Question) -> CheckReport:
 
 def save(path: Path, question: Question) -> None:
     """Keep what the rules look at, readable by its owner alone: it holds the configuration."""
-    # Some mappings are read-only views, which pydantic does not know.
-    text = SavedFacts(question=question).model_dump_json(indent=1, fallback=dict)
+    text = SavedFacts(question=_plain(question)).model_dump_json(indent=1)
     atomic.write(path, text.encode() + b"\n", 0o600)
+
+
+def _plain(question: Question) -> Question:
+    """The same with dicts: pydantic does not write read-only views of them."""
+    facts, around = question.facts, question.around
+    return replace(
+        question,
+        facts=replace(facts, blobs=dict(facts.blobs), parts=dict(facts.parts)),
+        around=around and replace(around, names=dict(around.names), inodes=dict(around.inodes)),
+    )
 
 
 def load(path: Path) -> Question:

@@ -63,8 +63,8 @@ class Holdings:
 
     `offers` maps each offer to its release and the small blobs that it leads to; None where it
     cannot be read. `unpacked` are the readable releases among `folders`. `references` are the names
-    of images that we ever loaded, and `tags` those that the engine has now. `origins` are releases
-    that containers were made from.
+    of images that we ever loaded, `tags` those that the engine has now, `in_use` those that
+    containers were made of. `origins` are releases that containers were made from.
     """
 
     current: str
@@ -76,6 +76,7 @@ class Holdings:
     blobs: Mapping[str, tuple[int, int]]
     parts: Mapping[str, tuple[int, int]]
     tags: frozenset[str]
+    in_use: frozenset[str]
     references: frozenset[str]
 
 
@@ -112,9 +113,14 @@ class GcReport:
 
 def kept_releases(have: Holdings) -> frozenset[str]:
     """The releases that stay: linked, running, or waiting to be installed."""
+    return _may_start(have) | have.origins
+
+
+def _may_start(have: Holdings) -> frozenset[str]:
+    """The releases that an installation or rollback could start: they keep their images too."""
     linked = {have.current, have.previous} - {""}
     waiting = {n for n in have.offers if not have.current or _serial(n) > _serial(have.current)}
-    return frozenset(linked | have.origins | waiting)
+    return frozenset(linked | waiting)
 
 
 def plan(have: Holdings, fresh_s: int = FRESH_S) -> Waste:
@@ -141,7 +147,9 @@ def plan(have: Holdings, fresh_s: int = FRESH_S) -> Waste:
             b for b, (age, _size) in have.blobs.items()
             if b not in named and (age >= fresh_s or b in dying)
         ]  # fmt: skip
-    wanted = {i.reference for r in releases for i in r.images}
+    # A container that was never touched since keeps its release's files, not that release's images.
+    needed = [r for r in releases if r.name in _may_start(have)]
+    wanted = {i.reference for r in needed for i in r.images} | have.in_use
     images = have.tags & (have.references - wanted)
     return Waste(
         folders=tuple(sorted(folders)),
@@ -152,7 +160,7 @@ def plan(have: Holdings, fresh_s: int = FRESH_S) -> Waste:
         store_bytes=sum(have.folders[n] for n in folders)
         + sum(have.blobs[b][1] for b in blobs)
         + sum(have.parts[p][1] for p in parts),
-        images_bytes=_layers_bytes(have, images, releases),
+        images_bytes=_layers_bytes(have, images),
         why_blobs_stay=_("offers that cannot be read: {names}").format(names=", ".join(unreadable))
         if unreadable
         else "",
@@ -170,13 +178,16 @@ def _content(release: Release, in_engine: frozenset[str]) -> Iterable[str]:
             yield from image.diff_ids
 
 
-def _layers_bytes(have: Holdings, images: Iterable[str], kept: Iterable[Release]) -> int:
+def _layers_bytes(have: Holdings, images: Iterable[str]) -> int:
     """Bytes of layers that only `images` have, as far as releases say what they are made of."""
     known = [*have.unpacked.values(), *(found[0] for found in have.offers.values() if found)]
-    going, gone = set(images), dict[str, int]()
-    for image in (i for r in known for i in r.images if i.reference in going):
-        gone |= {la.diff_id: la.size_bytes for la in image.layers}
-    stay = {d for r in kept for i in r.images if i.reference in have.tags for d in i.diff_ids}
+    there = [i for r in known for i in r.images if i.reference in have.tags]
+    going, gone, stay = set(images), dict[str, int](), set[str]()
+    for image in there:
+        if image.reference in going:
+            gone |= {la.diff_id: la.size_bytes for la in image.layers}
+        else:
+            stay |= set(image.diff_ids)
     return sum(size for diff_id, size in gone.items() if diff_id not in stay)
 
 
@@ -282,6 +293,7 @@ def _holdings(place: Place) -> tuple[Holdings, int]:
         blobs=blobs,
         parts=parts,
         tags=frozenset(tag for image in facts.images for tag in image.tags),
+        in_use=frozenset(c.image for c in around.containers),
         references=frozenset(
             loaded | {i.reference for i in images} | {staging_reference(i) for i in images}
         ),

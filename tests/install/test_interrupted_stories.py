@@ -56,6 +56,7 @@ def test_killed_at_any_entry_it_is_finished_on_request(site: Site, step: str, ph
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_entry_it_is_undone_on_request(site: Site, step: str) -> None:
     killed(site, step, "begin")
+    assert site.status().interrupted is not None
     report = abort(site.host, SERVER, options=OPTIONS)
     assert (report.aborted, report.release) == (site.name(BETTER), site.name(GOOD))
     assert report.migrated == (("lapor",) if step in ("migrate", "apply", "commit") else ())

@@ -56,7 +56,8 @@ def change_secret(
     from smartcity_pkg.install.rotate import has_app, rotate
 
     pemda = session.pemda(name)
-    spec = session.catalogue.app(app).spec.secrets.get(secret)
+    entry = session.catalogue.apps.get(app)  # what runs may be older than the catalogue
+    spec = entry.spec.secrets.get(secret) if entry else None
     if spec is not None and spec.fixed:
         raise UsageError(
             _("{app}: the secret {name} cannot be changed: {why}").format(

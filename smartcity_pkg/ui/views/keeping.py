@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartcity_pkg.core.i18n import _
@@ -11,6 +12,7 @@ from smartcity_pkg.core.units import bytes_text, seconds_text
 from smartcity_pkg.ui.presenter import Facts, Line, Part, Result
 
 if TYPE_CHECKING:
+    from smartcity_pkg.install.doctor import Diagnosis
     from smartcity_pkg.install.gc import GcReport
     from smartcity_pkg.install.rotate import RotateReport
 
@@ -64,3 +66,33 @@ def rotated(reports: Sequence[RotateReport]) -> Result:
         parts.append(Line(text.format(time=seconds_text(r.took_s), **words), "good"))
         parts.append(Facts("", [(_("outage"), f"{r.outage_s:.1f} s")]))
     return Result("secret-changed", {"servers": [asdict(r) for r in reports]}, parts)
+
+
+def diagnosed(found: Sequence[Diagnosis], path: Path) -> Result:
+    """The outcome of `doctor`: the likeliest cause first, and where the archive lies."""
+    parts: list[Part] = []
+    for d in found:
+        if not d.causes:
+            parts.append(
+                Line(_("{server}: nothing wrong was found").format(server=d.server), "good")
+            )
+        for i, cause in enumerate(d.causes):
+            text = _("{server}: most likely: {text}") if i == 0 else _("{server}: also: {text}")
+            parts.append(Line(text.format(server=d.server, text=cause.text), "bad"))
+            parts.append(Line(_("what to do: {hint}").format(hint=cause.hint)))
+    text = _("{file} can be sent to those who help; the values of secrets were taken out")
+    parts.append(Line(text.format(file=path)))
+    data = [
+        {"server": d.server, "release": d.release, "causes": [asdict(c) for c in d.causes]}
+        for d in found
+    ]
+    return Result("diagnosed", {"archive": str(path), "servers": data}, parts)
+
+
+def summary(found: Sequence[Diagnosis]) -> str:
+    """The same in a few plain lines, for the archive."""
+    lines = []
+    for d in found:
+        lines.append(f"{d.server}: {d.release or '-'}")
+        lines += [f"- {c.text}\n  {c.hint}" for c in d.causes] or [_("- nothing wrong was found")]
+    return "\n".join(lines) + "\n"

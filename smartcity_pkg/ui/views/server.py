@@ -119,6 +119,13 @@ def states(found: Sequence[ServerStatus]) -> Result:
             rows = [_app_row(app) for app in state.apps]
             columns = (_("app"), _("version"), _("containers"), _("public route"), _("drift"))
             parts.append(Table("", columns, rows))
+        if state.interrupted and not state.holder:
+            text = _(
+                "{server}: the installation of {release} was interrupted; finish it with"
+                " install --resume, or undo it with install --abort"
+            )
+            words = {"server": state.server, "release": state.interrupted.release}
+            parts.append(Line(text.format(**words), "bad"))
         if state.current:
             tone = "good" if state.well else "bad"
             text = _("all is well") if state.well else _("not all is well")
@@ -212,6 +219,7 @@ def _status_data(state: ServerStatus) -> dict[str, Any]:
         "healthy": state.well,
         "watermark": state.watermark.model_dump(mode="json") if state.watermark else None,
         "receipts": [r.model_dump(mode="json") for r in state.receipts],
+        "interrupted": asdict(state.interrupted) if state.interrupted else None,
         "locked_by": state.holder.owner if state.holder else None,
         "apps": [
             {

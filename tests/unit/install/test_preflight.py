@@ -7,45 +7,17 @@ from typing import Any
 
 import pytest
 from bundle_world import grant_bytes
+from install_facts import AROUND, ENGINE, FACTS, GB
 from install_world import PORT, SERVER, Draft, World
 
 from smartcity_pkg.bundle.grant import Grant, parse
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core.errors import InputError, PreflightError, UsageError
-from smartcity_pkg.hosts.facts import EngineFacts, EngineImage, FileSystem, ServerFacts
+from smartcity_pkg.hosts.facts import EngineImage, FileSystem, ServerFacts
 from smartcity_pkg.hosts.surroundings import FoundContainer, Inodes, Surroundings
 from smartcity_pkg.install.check import load, save
 from smartcity_pkg.install.preflight import RULES, judge, judge_all, require
 from smartcity_pkg.install.question import Question
-
-GB = 10**9
-ENGINE = EngineFacts(
-    version="26.1.5+dfsg1",
-    driver="overlay2",
-    containerd_store=False,
-    root_dir="/var/lib/docker",
-    swarm="inactive",
-    compose_version="2.26.1-4",
-)
-FACTS = ServerFacts(
-    clock_s=1000,
-    architecture="amd64",
-    cpus=2,
-    memory_bytes=4 * GB,
-    memory_available_bytes=3 * GB,
-    tools=frozenset({"tar", "sha256sum", "stat", "zstd"}),
-    store_disk=FileSystem(1, 100 * GB, 200 * GB),
-    docker_installed=True,
-    engine=ENGINE,
-    engine_disk=FileSystem(1, 100 * GB, 200 * GB),
-)
-
-AROUND = Surroundings(
-    temporary_disk=FileSystem(1, 100 * GB, 200 * GB),
-    inodes={"store": Inodes(10**6, 10**7), "temporary": Inodes(0, 0)},
-    names={"kota.go.id": ("192.0.2.1",)},
-    firewall_seen=True,
-)
 
 
 def release(world: World, **changes: Any) -> Release:
@@ -195,7 +167,7 @@ def test_saved_facts_are_judged_as_those_of_the_server(world: World, tmp_path: P
     save(tmp_path / "facts.json", asked)
     again = load(tmp_path / "facts.json")
     assert judge_all(again) == judge_all(asked)
-    assert {f.rule for f in judge(again)} == {"clock", "leftovers"}
+    assert {f.rule for f in judge(again)} == {"clock", "leftovers", "agreement"}
     (tmp_path / "other.json").write_text('{"schema_version": 1}')
     with pytest.raises(InputError, match="no saved facts"):
         load(tmp_path / "other.json")
