@@ -34,6 +34,7 @@ class FoundContainer:
     out_of_memory: bool = False
     health: str = ""
     image: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ timeout 60 docker ps -aq --no-trunc 2>/dev/null | xargs -r docker inspect -f 'co
 {"name":{{json .Name}},"status":{{json .State.Status}},"labels":{{json .Config.Labels}},\
 "ports":{{json .NetworkSettings.Ports}},"restarts":{{.RestartCount}},\
 "oom":{{json .State.OOMKilled}},\
-"image":{{json .Config.Image}},\
+"image":{{json .Config.Image}},"id":{{json .Id}},\
 "health":"{{with .State.Health}}{{.Status}}{{end}}"}' 2>/dev/null || true
 """
 
@@ -156,5 +157,6 @@ def _container(line: str) -> FoundContainer:
         restart_count=said["restarts"],
         out_of_memory=said["oom"],
         image=said["image"],
+        id=said["id"],
         health="" if said["health"] == "none" else said["health"],
     )

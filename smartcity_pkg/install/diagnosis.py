@@ -22,10 +22,9 @@ _FULL_BYTES, _FULL_SHARE = 200 * 10**6, 0.01
 _FEW_INODES = 1_000
 _CLOCK_S = 300
 _CRASHES = 3
-# Both forms of the kernel's line (mm/oom_kill.c), the second within a memory limit.
-_KILLED = re.compile(
-    r"(?:Out of memory|Memory cgroup out of memory): Killed process \d+ \(([^)]+)\)"
-)
+# The kernel's line (mm/oom_kill.c, since 5.0): whose memory it was, and what was killed.
+_KILLED = re.compile(r"oom-kill:.*task_memcg=([^,]*),task=([^,]+)")
+_ENGINE_TASKS = ("dockerd", "containerd")
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Evidence:
     kernel: str = ""
     projects: frozenset[str] = frozenset()
     interrupted: Interrupted | None = None
+    open_secrets: tuple[str, ...] = ()
     chain: Chain | None = None
     answers: tuple[Answer, ...] = ()
     files_intact: bool = True
@@ -102,7 +102,14 @@ def _engine(e: Evidence) -> Iterator[Cause]:
 
 def _memory(e: Evidence) -> Iterator[Cause]:
     killed = sorted({c.name for c in e.around.containers if c.out_of_memory})
-    killed += sorted(set(_KILLED.findall(e.kernel)))
+    ids = [c.id for c in e.around.containers if c.id and c.project in e.projects]
+    killed += sorted(
+        {
+            task
+            for group, task in _KILLED.findall(e.kernel)
+            if task in _ENGINE_TASKS or any(i in group for i in ids)
+        }
+    )
     if killed:
         yield Cause(
             "out-of-memory",
@@ -155,6 +162,12 @@ def _installation(e: Evidence) -> Iterator[Cause]:
                 release=e.interrupted.release, who=e.interrupted.by, step=e.interrupted.step
             ),
             _("finish it: smartcity install --resume; or undo it: smartcity install --abort"),
+        )
+    for source in e.open_secrets:
+        yield Cause(
+            "secret-interrupted",
+            _("the change of the secret {secret} was interrupted").format(secret=source),
+            _("do it once more: smartcity secret rotate, or secret set"),
         )
     if not e.files_intact:
         yield Cause(

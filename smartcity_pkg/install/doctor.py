@@ -24,7 +24,7 @@ from smartcity_pkg.install.apply import public_routes
 from smartcity_pkg.install.diagnosis import Cause, Evidence, causes
 from smartcity_pkg.install.health import ask_all
 from smartcity_pkg.install.interrupted import interrupted
-from smartcity_pkg.install.journal import entries_of, read_whole, verify_chain
+from smartcity_pkg.install.journal import entries_of, read_whole, unfinished, verify_chain
 from smartcity_pkg.install.place import Place
 
 _NO_AWK = 69
@@ -164,6 +164,7 @@ def diagnose(
         raise refused(place.host.name, done)
     found = installed.look(place)
     journal = read_whole(place.host, place.store)
+    entries = entries_of(journal)
     release = _current(place, found)
     evidence = Evidence(
         facts=facts,
@@ -173,7 +174,8 @@ def diagnose(
         projects=frozenset(a.project for a in release.on_server(place.server))
         if release
         else frozenset(),
-        interrupted=interrupted(entries_of(journal), found.current),
+        interrupted=interrupted(entries, found.current),
+        open_secrets=tuple(sorted(unfinished(entries, "secret"))),
         chain=verify_chain(journal),
         answers=ask_all(place.host, public_routes(place, release)) if release else (),
         files_intact=installed.files_intact(place, release) if release else not found.current,

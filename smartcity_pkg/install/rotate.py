@@ -68,6 +68,7 @@ _RESTORE = """# give a secret its value of before
 root=$1; shift
 for pair; do
   path="$root/${pair#* }"
+  rm -f "$path.part"
   if [ -e "$path.before" ]; then mv "$path.before" "$path"; sync "${path%/*}"; fi
 done
 """
@@ -169,6 +170,12 @@ def _replace(
     how = "made" if value is None else "told"
     try:
         place.host.run(script(_REPLACE, folder, how, *pairs), stdin=value or b"")
+    except UnreachableError:
+        raise
+    except SmartCityError:
+        place.host.run(script(_RESTORE, folder, *pairs))  # nobody has seen the new value yet
+        raise
+    try:
         _restart(scene, release, users)
     except (LockedError, UnreachableError):
         raise

@@ -7,9 +7,14 @@ from install_site import OPTIONS, CutAtJournal, Site
 from install_world import SERVER, Draft
 
 from smartcity_pkg.core.errors import RolledBackError, UnreachableError, UsageError
+from smartcity_pkg.engines.compose import ComposeEngine
+from smartcity_pkg.hosts.store import StorePaths
+from smartcity_pkg.install.doctor import diagnose
+from smartcity_pkg.install.place import Place
 from smartcity_pkg.install.rotate import RotateReport, rotate
 
 pytestmark = pytest.mark.lab
+PATHS = StorePaths()
 FILES = ("lapor/sandi", "penyimpan/lapor_sandi")
 # Well with every secret but one that says so.
 CHOOSY = Draft(
@@ -76,6 +81,8 @@ def test_a_cut_is_made_good_by_the_next_run(site: Site, after: bool) -> None:
     with pytest.raises(UnreachableError):
         change(site, host=CutAtJournal(site.host, "apply", "done", after=after))
     site.sh("echo -1000 > /var/lib/smartcity/lock/lease")
+    named = diagnose(Place(site.host, SERVER, PATHS, ComposeEngine(site.host, PATHS))).causes
+    assert "secret-interrupted" in {cause.id for cause in named}
     change(site)
     [now] = values(site)
     assert now != before

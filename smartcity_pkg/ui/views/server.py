@@ -119,7 +119,7 @@ def states(found: Sequence[ServerStatus]) -> Result:
             rows = [_app_row(app) for app in state.apps]
             columns = (_("app"), _("version"), _("containers"), _("public route"), _("drift"))
             parts.append(Table("", columns, rows))
-        if state.interrupted and not state.holder:
+        if state.interrupted and not (state.holder and state.holder.alive):
             text = _(
                 "{server}: the installation of {release} was interrupted; finish it with"
                 " install --resume, or undo it with install --abort"

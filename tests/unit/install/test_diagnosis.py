@@ -41,9 +41,18 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         *("out-of-memory", "laksa-1"),
     ),
     "killed process": (
-        {"kernel": "[9.1] Memory cgroup out of memory: Killed process 77 (postgres) total-vm:1kB"},
+        {
+            "kernel": "[9.1] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),global_oom,"
+            "task_memcg=/docker/abc123,task=postgres,pid=77,uid=0",
+            **around(containers=(container(id="abc123"),)),
+        },
         *("out-of-memory", "postgres"),
     ),
+    "killed engine": (
+        {"kernel": "oom-kill:x,global_oom,task_memcg=/system.slice,task=dockerd,pid=7,uid=0"},
+        *("out-of-memory", "dockerd"),
+    ),
+    "secret": ({"open_secrets": ("laksa/db_password",)}, "secret-interrupted", "laksa/db_password"),
     "crashing": (around(containers=(container(restart_count=7),)), "crash-loop", "7"),
     "stopped": (around(containers=(container(status="exited"),)), "stopped", "exited"),
     "unwell": (around(containers=(container(health="unhealthy"),)), "unhealthy", "laksa-1"),
@@ -72,7 +81,12 @@ def test_each_fault_has_its_name_and_a_cure(name: str) -> None:
 
 def test_nothing_is_wrong_with_a_good_server_nor_with_others_containers() -> None:
     others = container(project="toko", status="exited", restart_count=9)
-    assert causes(dataclasses.replace(EVIDENCE, **around(containers=(others,)))) == ()
+    found = dataclasses.replace(
+        EVIDENCE,
+        kernel="oom-kill:constraint=x,task_memcg=/docker/def456,task=java,pid=1,uid=0",
+        **around(containers=(others,)),
+    )
+    assert causes(found) == ()
 
 
 def test_a_full_disk_stands_before_what_it_makes_fail() -> None:
