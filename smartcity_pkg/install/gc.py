@@ -132,7 +132,8 @@ def plan(have: Holdings, fresh_s: int = FRESH_S) -> Waste:
     releases = [r for n, r in have.unpacked.items() if n in kept]
     releases += [found[0] for found in stays if found is not None]
     parts = [n for n, (age, _size) in have.parts.items() if age >= fresh_s]
-    unreadable = sorted(n for n, found in have.offers.items() if found is None)
+    unknown = sorted(n for n in kept if n not in have.unpacked and not have.offers.get(n))
+    unreadable = sorted({*unknown, *(n for n, found in have.offers.items() if found is None)})
     blobs: list[str] = []
     if not unreadable:
         named = {d for found in stays if found is not None for d in found[1]}
@@ -150,7 +151,7 @@ def plan(have: Holdings, fresh_s: int = FRESH_S) -> Waste:
     # A container that was never touched since keeps its release's files, not that release's images.
     needed = [r for r in releases if r.name in _may_start(have)]
     wanted = {i.reference for r in needed for i in r.images} | have.in_use
-    images = have.tags & (have.references - wanted)
+    images = have.tags & (have.references - wanted) if not unknown else frozenset()
     return Waste(
         folders=tuple(sorted(folders)),
         offers=tuple(sorted(gone_offers)),
@@ -161,7 +162,9 @@ def plan(have: Holdings, fresh_s: int = FRESH_S) -> Waste:
         + sum(have.blobs[b][1] for b in blobs)
         + sum(have.parts[p][1] for p in parts),
         images_bytes=_layers_bytes(have, images),
-        why_blobs_stay=_("offers that cannot be read: {names}").format(names=", ".join(unreadable))
+        why_blobs_stay=_("releases that cannot be read: {names}").format(
+            names=", ".join(unreadable)
+        )
         if unreadable
         else "",
     )
