@@ -94,9 +94,13 @@ class FixedDemand(Model):
 
 
 class SecretSpec(Model):
-    """A secret made on the server; `share_with` names providers that must know it too."""
+    """A secret made on the server; `share_with` names providers that must know it too.
+
+    `fixed` says why it must never change, where that is so (data is encrypted with it).
+    """
 
     share_with: tuple[AppName, ...] = ()
+    fixed: str = Field("", max_length=300)
 
 
 class TemplateFile(Model):

@@ -23,3 +23,8 @@ PLAIN_HTTP = typer.Option(
 CA = typer.Option(
     None, "--ca", metavar="FILE", help=_("Trust only these authorities for HTTPS (PEM).")
 )
+PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
+APP = typer.Argument(help=_("The app's name."))
+SERVER = typer.Option(
+    None, "--server", metavar="NAME", help=_("Only this server; may be given several times.")
+)

@@ -15,12 +15,16 @@ def build(options: CommonOptions) -> TyperGroup:
     """The whole command, ready to run with `main(args, obj=Session)`."""
     from smartcity_pkg.cli import (
         apps,
+        config,
+        keeping,
         keys,
+        looking,
         media,
         plan,
         practice,
         registry,
         release,
+        secrets,
         servers,
         signing,
     )
@@ -29,7 +33,21 @@ def build(options: CommonOptions) -> TyperGroup:
         _("Choose, pack, ship and install smart-city apps for a local government (pemda).")
     )
     app.callback()(_root)
-    for module in (apps, release, signing, keys, registry, plan, servers, media, practice):
+    for module in (
+        apps,
+        release,
+        signing,
+        keys,
+        registry,
+        plan,
+        config,
+        servers,
+        looking,
+        keeping,
+        secrets,
+        media,
+        practice,
+    ):
         module.register(app)
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from smartcity_pkg.cli import roads
-from smartcity_pkg.cli.parameters import BUNDLE, CA, PLAIN_HTTP, TRUST
+from smartcity_pkg.cli.parameters import BUNDLE, CA, PEMDA, PLAIN_HTTP, SERVER, TRUST
 from smartcity_pkg.cli.screens import Command
 from smartcity_pkg.cli.session import Session, session_of
 from smartcity_pkg.core.i18n import _
 
-_PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
+if TYPE_CHECKING:
+    from smartcity_pkg.cli.wiring.servers import Allowed
+
 _PROFILE = typer.Option(
     None, "--pemda", metavar="PEMDA", help=_("The profile (default: that of the bundle's region).")
-)
-_SERVER = typer.Option(
-    None, "--server", metavar="NAME", help=_("Only this server; may be given several times.")
 )
 _RELEASE = typer.Option(
     None, "--release", metavar="NAME", help=_("Which release (default: the newest that arrived).")
@@ -42,6 +42,12 @@ _WINDOW = typer.Option(
 _PARALLEL = typer.Option(
     None, "--parallel", metavar="N", help=_("Send to so many servers at once (default: 8).")
 )
+_ACCEPT = typer.Option(
+    None,
+    "--accept",
+    metavar="RULE",
+    help=_("Go on in spite of a warning of this rule (see check); the journal records it."),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -64,7 +70,7 @@ def ship(
     context: typer.Context,
     bundle: str = BUNDLE,
     pemda: str | None = _PROFILE,
-    server: list[str] | None = _SERVER,
+    server: list[str] | None = SERVER,
     limit: str | None = _LIMIT,
     window: str | None = _WINDOW,
     parallel: int | None = _PARALLEL,
@@ -124,51 +130,87 @@ def _ship_to_disk(
 
 def install(
     context: typer.Context,
-    pemda: str = _PEMDA,
-    server: list[str] | None = _SERVER,
+    pemda: str = PEMDA,
+    server: list[str] | None = SERVER,
     release: str | None = _RELEASE,
     allow_downgrade: bool = _OLDER,
+    accept: list[str] | None = _ACCEPT,
     key: Path | None = TRUST,
     source: str | None = roads.FROM,
+    resume: bool = typer.Option(
+        False, "--resume", help=_("Finish what was interrupted: the same release, no other.")
+    ),
+    abort: bool = typer.Option(
+        False, "--abort", help=_("Undo what was interrupted: the release before serves again.")
+    ),
 ) -> None:
-    """Install a shipped release, or one from a disk."""
-    from smartcity_pkg.cli.wiring.servers import install_release
+    """Install a shipped release, or one from a disk; or finish or undo what was interrupted."""
+    from smartcity_pkg.cli.wiring.servers import Allowed, install_release
     from smartcity_pkg.ui.views.server import installed
 
     session = session_of(context)
+    allowed = Allowed(allow_downgrade, tuple(accept or ()))
+    if resume or abort:
+        _after_interruption(session, pemda, server, allowed, key, resume, abort, release, source)
+        return
     if source is not None:
         from smartcity_pkg.cli.wiring.media import install_from_disk
         from smartcity_pkg.ui.views.media import installed_from_disk
 
         disk = roads.disk(source, "--from")
-        done = install_from_disk(session, pemda, disk, server, release, allow_downgrade, key)
+        done = install_from_disk(session, pemda, disk, server, release, allowed, key)
         session.show(installed_from_disk(*done))
         return
-    session.show(installed(install_release(session, pemda, server, release, allow_downgrade, key)))
+    session.show(installed(install_release(session, pemda, server, release, allowed, key)))
+
+
+def _after_interruption(
+    session: Session,
+    pemda: str,
+    server: list[str] | None,
+    allowed: Allowed,
+    key: Path | None,
+    resume: bool,
+    abort: bool,
+    release: str | None,
+    source: str | None,
+) -> None:
+    from smartcity_pkg.cli.wiring.servers import abort_install, resume_install
+    from smartcity_pkg.ui.views.server import aborted, resumed
+
+    where = _("with --resume or --abort: the journal says which release")
+    roads.refuse({"--release": release, "--from": source}, where)
+    roads.refuse({"--abort": abort or None} if resume else {}, _("with --resume"))
+    if resume:
+        session.show(resumed(resume_install(session, pemda, server, allowed, key)))
+    else:
+        session.show(aborted(abort_install(session, pemda, server)))
 
 
 def deploy(
     context: typer.Context,
     bundle: str = BUNDLE,
     pemda: str | None = _PROFILE,
-    server: list[str] | None = _SERVER,
+    server: list[str] | None = SERVER,
     allow_downgrade: bool = _OLDER,
+    accept: list[str] | None = _ACCEPT,
     limit: str | None = _LIMIT,
     window: str | None = _WINDOW,
     parallel: int | None = _PARALLEL,
     key: Path | None = TRUST,
 ) -> None:
     """Ship and install the same release."""
-    from smartcity_pkg.cli.wiring.servers import deploy_bundle
+    from smartcity_pkg.cli.wiring.servers import Allowed, deploy_bundle
     from smartcity_pkg.cli.wiring.shipping import ShipOptions
     from smartcity_pkg.ui.views.shipping import deployed
 
     session, options = session_of(context), ShipOptions(limit, window, parallel)
-    ships, installs = deploy_bundle(session, bundle, pemda, server, allow_downgrade, key, options)
+    allowed = Allowed(allow_downgrade, tuple(accept or ()))
+    ships, installs = deploy_bundle(session, bundle, pemda, server, allowed, key, options)
     session.show_all(ships, deployed(ships, installs))
 
 
-def status(context: typer.Context, pemda: str = _PEMDA, server: list[str] | None = _SERVER) -> None:
+def status(context: typer.Context, pemda: str = PEMDA, server: list[str] | None = SERVER) -> None:
     """Show each server's state."""
     from smartcity_pkg.cli.wiring.servers import server_status
     from smartcity_pkg.ui.views.server import states
@@ -179,8 +221,8 @@ def status(context: typer.Context, pemda: str = _PEMDA, server: list[str] | None
 
 def rollback(
     context: typer.Context,
-    pemda: str = _PEMDA,
-    server: list[str] | None = _SERVER,
+    pemda: str = PEMDA,
+    server: list[str] | None = SERVER,
 ) -> None:
     """Go back to the previous release."""
     from smartcity_pkg.cli.wiring.servers import roll_back
@@ -192,8 +234,8 @@ def rollback(
 
 def uninstall(
     context: typer.Context,
-    pemda: str = _PEMDA,
-    server: list[str] | None = _SERVER,
+    pemda: str = PEMDA,
+    server: list[str] | None = SERVER,
     purge_data: bool = typer.Option(
         False, "--purge-data", help=_("Delete the apps' data and secrets too; cannot be undone.")
     ),

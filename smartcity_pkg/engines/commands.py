@@ -73,8 +73,9 @@ _NETWORK = f"""# make a shared network
 docker network inspect "$1" >/dev/null 2>&1 ||
   docker network create --label {NETWORK_LABEL}=1 "$1"
 """
+# $3 the moment to begin at, in Docker's words, or nothing.
 _LOGS = """# read the log
-docker logs --tail "$2" "$1" 2>&1
+docker logs --tail "$2" ${3:+--since "$3"} "$1" 2>&1
 """
 
 
@@ -198,9 +199,12 @@ def purge(project: str) -> Argv:
     return script(_PURGE, project)
 
 
-def logs(container_id: str, lines: int) -> Argv:
-    """The last lines of a container, both its streams on standard output."""
-    return script(_LOGS, container_id, str(lines))
+def logs(container_id: str, lines: int, since: str = "") -> Argv:
+    """The last lines of a container, both its streams on standard output.
+
+    `since` is a duration (`90m`) or a moment (RFC 3339), as `docker logs` takes it.
+    """
+    return script(_LOGS, container_id, str(lines), since)
 
 
 def ensure_network(name: str) -> Argv:

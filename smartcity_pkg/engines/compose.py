@@ -242,9 +242,9 @@ class ComposeEngine:
             return ()
         return inspection.container_states(self._run(commands.inspect_containers(projects)).text)
 
-    def logs(self, container_id: str, lines: int) -> str:
+    def logs(self, container_id: str, lines: int, since: str = "") -> str:
         """The last lines that a container wrote, oldest first."""
-        done = self._host.run(commands.logs(container_id, lines), check=False)
+        done = self._host.run(commands.logs(container_id, lines, since), check=False)
         return "\n".join(done.text.splitlines()[-lines:])
 
     def remove_networks(self, names: Sequence[str]) -> None:

@@ -116,8 +116,11 @@ class Engine(Protocol):
     def states(self, projects: Sequence[str]) -> tuple[ContainerState, ...]:
         """The containers of these projects, hooks' containers left out, sorted by service."""
 
-    def logs(self, container_id: str, lines: int) -> str:
-        """The last lines that a container wrote, oldest first."""
+    def logs(self, container_id: str, lines: int, since: str = "") -> str:
+        """The last lines that a container wrote, oldest first.
+
+        `since`: only those of that long ago (`90m`, `2h`) or from that moment on (RFC 3339).
+        """
 
     def remove_networks(self, names: Sequence[str]) -> None:
         """Remove shared networks that no container uses."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from smartcity_pkg.core.errors import EngineError, RemoteCommandError
 from smartcity_pkg.core.i18n import _
@@ -16,6 +16,7 @@ from smartcity_pkg.hosts.store import StorePaths
 
 TIMEOUT_S = 90.0
 _GZIP = b"\x1f\x8b"
+_Read = TypeVar("_Read")
 _SNAPSHOTTER = "io.containerd.snapshotter.v1"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "riscv64": "riscv64"}
 
@@ -80,8 +81,7 @@ class ServerFacts:
 
 
 # `xargs` ends with 123 when one image is broken: the others count all the same.
-_SCRIPT = """# gather facts
-look() {
+_SCRIPT = """
 echo "clock $(date +%s)"
 echo "machine $(uname -m)"
 echo "cpus $(nproc)"
@@ -120,19 +120,41 @@ disk engine "$(timeout 20 docker info -f '{{.DockerRootDir}}' 2>/dev/null)"
 timeout 60 docker image ls -aq --no-trunc | sort -u |
   xargs -r docker image inspect \
     -f 'image {{.Id}} {{json .RootFS.Layers}} {{json .RepoTags}}' 2>/dev/null || true
-}
+"""
+# The answer names every layer and blob: packed it is a fraction, on slow links too.
+_PACKED = """
 if command -v gzip >/dev/null 2>&1; then (look "$@") | gzip -c; else look "$@"; fi
 """
 
 
 def gather(host: Host, paths: StorePaths | None = None) -> ServerFacts:
     """Ask `host` everything; nothing is changed there."""
+    return gather_with(host, paths, "", ())[1]
+
+
+def gather_with(
+    host: Host, paths: StorePaths | None, further: str, arguments: Sequence[str]
+) -> tuple[str, ServerFacts]:
+    """The facts, and all that the script and the `further` one printed, in one round trip.
+
+    `further` is told the store's root and `arguments`.
+    """
     root = str((paths or StorePaths()).root)
-    done = host.run(script(_SCRIPT, root), timeout_s=TIMEOUT_S)
+    text = f"# gather facts\nlook() {{\n(\n{_SCRIPT})\n{further}\n}}\n{_PACKED}"
+    done = host.run(script(text, root, *arguments), timeout_s=TIMEOUT_S)
+    said = understood(host, lambda: _unpacked(done.stdout))
+    return said, understood(host, lambda: parse(said))
+
+
+def _unpacked(answer: bytes) -> str:
+    said = gzip.decompress(answer) if answer[:2] == _GZIP else answer
+    return said.decode(errors="replace").rstrip("\n")
+
+
+def understood(host: Host, read: Callable[[], _Read]) -> _Read:
+    """What `read` makes of a server's answer; RemoteCommandError where there is no sense in it."""
     try:
-        # The answer names every layer and blob: packed it is a fraction, on slow links too.
-        said = done.stdout if done.stdout[:2] != _GZIP else gzip.decompress(done.stdout)
-        return parse(said.decode(errors="replace"))
+        return read()
     except (ValueError, KeyError, TypeError, IndexError, EOFError, OSError) as error:
         raise RemoteCommandError(
             _("{host}: the server's answer about itself cannot be understood ({why})").format(

@@ -103,7 +103,7 @@ def apply(scene: Scene, release: Release | None, *, migrate: bool) -> Change:
     by_name = {a.app: a for a in apps}
     for name in change.started:
         assert release is not None
-        _start(scene, release, by_name[name], migrate=migrate)
+        start(scene, release, by_name[name], migrate=migrate)
     extra = _others(scene, release)
     for name in change.removed:
         _remove(scene, extra[name])
@@ -118,7 +118,8 @@ def apply(scene: Scene, release: Release | None, *, migrate: bool) -> Change:
     return change
 
 
-def _start(scene: Scene, release: Release, app: ReleaseApp, *, migrate: bool) -> None:
+def start(scene: Scene, release: Release, app: ReleaseApp, *, migrate: bool) -> None:
+    """Make one app's containers anew and wait until they are healthy."""
     scene.check()
     project = scene.place.project(release, app)
     if migrate and app.migrate is not None:

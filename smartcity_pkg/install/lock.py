@@ -74,6 +74,11 @@ class Holder:
     since: str
     age_s: int
 
+    @property
+    def alive(self) -> bool:
+        """Whether the lease still holds; the lock of a dead one may be taken over."""
+        return self.age_s < LEASE_S
+
 
 def this_process() -> str:
     """Who we are, for people: `user@machine`."""

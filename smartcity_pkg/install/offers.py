@@ -117,10 +117,15 @@ def verified_release(place: Place, name: str, trusted: TrustedKeys) -> Genuine:
     return Genuine(offer.root_digest, release, genuine, grant, contents.grant)
 
 
+def look_into(place: Place, name: str) -> BundleContents:
+    """All that the offer `name` leads to, whoever signed it; only content is checked."""
+    return _contents(place, _offer(place, name))
+
+
 def peek(place: Place, name: str) -> Release | None:
     """The release called `name` whoever signed it; None where it cannot be read."""
     try:
-        return _contents(place, _offer(place, name)).release
+        return look_into(place, name).release
     except UntrustedBundleError:
         return None
 

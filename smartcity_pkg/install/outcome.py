@@ -18,14 +18,17 @@ class InstallOptions:
     `health_s`: seconds an app has to become healthy (longer where its own health check says so).
     `settle_s`: seconds a service without health check must stay up. `route_s`: seconds the public
     routes have to answer after the last app. `allow_downgrade`: install a release with a lower
-    number than the highest that was installed. `clock`: our own time (Unix), which decides whether
-    the agreement holds today.
+    number than the highest that was installed. `accept` names the
+    preflight rules whose warnings are known and taken. `public_names` should lead to the server.
+    `clock`: our own time (Unix), which decides whether the agreement holds today.
     """
 
     health_s: float = 120.0
     settle_s: float = 5.0
     route_s: float = 60.0
     allow_downgrade: bool = False
+    accept: frozenset[str] = frozenset()
+    public_names: tuple[str, ...] = ()
     clock: Callable[[], float] = time.time
     store: StorePaths = field(default_factory=StorePaths)
 
@@ -61,6 +64,22 @@ class InstallReport:
     def did_nothing(self) -> bool:
         """Whether the release was there already, and healthy."""
         return self.before == self.release and not (self.change.started or self.change.removed)
+
+
+@dataclass(frozen=True)
+class AbortReport:
+    """An interrupted run was undone: `release` serves as before it ("" if nothing did).
+
+    `migrated` are apps whose data the aborted run had begun to change; that is not undone.
+    """
+
+    server: str
+    aborted: str
+    release: str
+    change: Change
+    migrated: tuple[str, ...] = ()
+    outage_s: float = 0.0
+    took_s: float = 0.0
 
 
 @dataclass(frozen=True)

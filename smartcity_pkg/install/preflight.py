@@ -1,94 +1,104 @@
 """Judges whether a server can carry a release, before anything is changed: rules over facts.
 
 Every rule is a pure function from a `Question` to findings with numbers in them; gathering the
-facts is `hosts.facts`. A `block` stops the installation, a `warn` is reported.
+facts is `hosts.facts` and `hosts.surroundings`. A `block` stops the installation, a `warn` stops it
+until it is accepted by the rule's name. What needs no release to be judged is in `premises`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
-from packaging.version import InvalidVersion, Version
-
-from smartcity_pkg.bundle.grant import Grant
 from smartcity_pkg.catalogue.audit import audit_released
 from smartcity_pkg.catalogue.exemption import judge as judge_breaches
-from smartcity_pkg.catalogue.release import Release, ReleaseImage
-from smartcity_pkg.core.errors import PreflightError
-from smartcity_pkg.core.i18n import _
-from smartcity_pkg.core.units import MIB, bytes_text, seconds_text
-from smartcity_pkg.hosts.facts import ServerFacts
+from smartcity_pkg.catalogue.release import Release
+from smartcity_pkg.core.errors import PreflightError, UsageError
+from smartcity_pkg.core.i18n import N_, _
+from smartcity_pkg.core.units import MIB, bytes_text
+from smartcity_pkg.hosts.facts import FileSystem
 from smartcity_pkg.hosts.store import StorePaths
+from smartcity_pkg.install import premises
+from smartcity_pkg.install.question import Finding, Question
 from smartcity_pkg.selection.limits import INSTALLING, MEMORY
 
-_OLDEST_ENGINE, _OLDEST_COMPOSE = "20.10", "2.0"
 _LOAD_FACTOR = 2  # `docker load` needs twice an image's bytes for a moment (facts.md)
 _FILES_BYTES = 64 * MIB  # configuration, journal, secrets
-_CLOCK_S = 300
-_TOOLS = ("tar", "sha256sum", "stat")
-
-Level = Literal["warn", "block"]
+_TEMPORARY_BYTES = 16 * MIB  # what Compose and the shell put down for a moment
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, with numbers, and what to do about it. Both are translated."""
+class Rule:
+    """One rule: the name it is accepted by, what it asks in words, and the asking."""
 
-    rule: str
-    level: Level
-    text: str
-    hint: str = ""
-
-
-@dataclass(frozen=True)
-class Question:
-    """All that the rules look at.
-
-    `files` are the release's rendered files by path, as they rest in the server's store; `grant` is
-    what the release may run under, `before` the release that runs now, `missing` are the images to
-    be loaded, `clock_s` is our own time (Unix), and `foreign_entrance` tells that somebody else
-    answers on the entrance's port.
-    """
-
-    server: str
-    release: Release
-    facts: ServerFacts
-    clock_s: float
-    files: Mapping[str, bytes]
-    before: Release | None = None
-    missing: tuple[ReleaseImage, ...] = ()
-    foreign_entrance: bool = False
-    grant: Grant | None = None
+    id: str
+    title: str
+    findings: Callable[[Question], Iterator[Finding]]
+    needs_release: bool = False
 
 
 def judge(question: Question) -> tuple[Finding, ...]:
-    """Every finding of every rule, in the rules' order."""
-    return tuple(finding for rule in RULES for finding in rule(question))
+    """Every finding of every rule that can be asked, in the rules' order."""
+    return tuple(f for f in judge_all(question) if f.level != "pass")
 
 
-def require(server: str, findings: Iterable[Finding]) -> tuple[str, ...]:
-    """The texts of the warnings; PreflightError that lists every block, if there is one."""
-    found = tuple(findings)
-    if blocks := [f for f in found if f.level == "block"]:
-        raise PreflightError(
-            _("{server} cannot carry this release; nothing was changed:").format(server=server)
-            + "".join(f"\n- {f.text}" for f in blocks),
-            "\n".join(dict.fromkeys(f.hint for f in blocks if f.hint)),
+def judge_all(question: Question) -> tuple[Finding, ...]:
+    """As `judge`, with a `pass` for each rule that finds nothing."""
+    found: list[Finding] = []
+    for rule in RULES:
+        if question.release is not None or not rule.needs_release:
+            passed = Finding(rule.id, "pass", _(rule.title))
+            found += tuple(rule.findings(question)) or (passed,)
+    return tuple(found)
+
+
+def require(
+    server: str, findings: Iterable[Finding], accept: Collection[str] = ()
+) -> tuple[Finding, ...]:
+    """The warnings; PreflightError that lists each block and each warning that must be accepted.
+
+    UsageError where `accept` names a rule that there is not.
+    """
+    check_names(accept)
+    found = tuple(f for f in findings if f.level != "pass")
+    blocks = [f for f in found if f.level == "block"]
+    open_warnings = [
+        f for f in found if f.level == "warn" and not f.told_only and f.rule not in accept
+    ]
+    if not blocks and not open_warnings:
+        return found
+    cures = [f.hint for f in (*blocks, *open_warnings) if f.hint]
+    if not blocks:
+        names = " ".join(
+            f"--accept {name}" for name in dict.fromkeys(f.rule for f in open_warnings)
         )
-    return tuple(f.text for f in found)
+        cures.append(_("or, knowing that, go on with: {options}").format(options=names))
+    raise PreflightError(
+        _("{server} cannot carry this release; nothing was changed:").format(server=server)
+        + "".join(f"\n- {f.text}" for f in (*blocks, *open_warnings)),
+        "\n".join(dict.fromkeys(cures)),
+    )
+
+
+def check_names(accept: Collection[str]) -> None:
+    """UsageError where a rule's name is none."""
+    known = [rule.id for rule in RULES]
+    if unknown := sorted(set(accept) - set(known)):
+        raise UsageError(
+            _("--accept: there is no rule {names}").format(names=", ".join(unknown)),
+            _("known: {names}").format(names=", ".join(known)),
+        )
 
 
 def identity(q: Question) -> Iterator[Finding]:
     """The release is meant for this server."""
-    if q.server not in q.release.plan.servers:
+    if q.server not in _release(q).plan.servers:
         yield Finding(
             "identity",
             "block",
             _("the release has no app for the server {server}; it has for: {servers}").format(
-                server=q.server, servers=", ".join(q.release.plan.servers)
+                server=q.server, servers=", ".join(_release(q).plan.servers)
             ),
         )
 
@@ -99,20 +109,21 @@ def agreement(q: Question) -> Iterator[Finding]:
         return
     today = datetime.fromtimestamp(q.clock_s).date()
     if why := q.grant.why_not_on(today):
-        runs = q.before is not None and q.before.name == q.release.name
+        runs = q.before is not None and q.before.name == _release(q).name
         yield Finding(
             "agreement",
             "warn" if runs else "block",
             why,
             _("agree anew, then: smartcity grant new {region}, pack, ship, install").format(
-                region=q.release.region
+                region=_release(q).region
             ),
+            told_only=True,
         )
 
 
 def architecture(q: Question) -> Iterator[Finding]:
     """The images are for this processor."""
-    wrong = [i for i in q.release.images_on(q.server) if i.architecture != q.facts.architecture]
+    wrong = [i for i in _release(q).images_on(q.server) if i.architecture != q.facts.architecture]
     if wrong:
         yield Finding(
             "architecture",
@@ -124,61 +135,47 @@ def architecture(q: Question) -> Iterator[Finding]:
         )
 
 
-def engine_version(q: Question) -> Iterator[Finding]:
-    """Docker Engine and Compose are new enough."""
-    if q.facts.engine is None:
-        return
-    for name, found, oldest in (
-        ("Docker Engine", q.facts.engine.version, _OLDEST_ENGINE),
-        ("Docker Compose", q.facts.engine.compose_version, _OLDEST_COMPOSE),
-    ):
-        if found and _version(found) < Version(oldest):
-            yield Finding(
-                "engine",
-                "block",
-                _("{name} is {found}, needed is {oldest} or newer").format(
-                    name=name, found=found, oldest=oldest
-                ),
-                _("update it there, for instance by updating the server's Debian"),
-            )
-
-
-def tools(q: Question) -> Iterator[Finding]:
-    """The programs that the installation uses are there."""
-    if missing := [t for t in _TOOLS if t not in q.facts.tools]:
-        yield Finding(
-            "tools",
-            "block",
-            _("the server lacks: {tools}").format(tools=", ".join(missing)),
-            _("install them there: apt-get install tar coreutils"),
-        )
-
-
 def disk(q: Question) -> Iterator[Finding]:
-    """There is room for the images while they are loaded, and for the files."""
+    """There is room for the images while they are loaded, and for files, on each file system.
+
+    Where two of the places share a file system, their needs add up.
+    """
     held = {layer for image in q.facts.images for layer in image.diff_ids}
     sizes = {la.diff_id: la.size_bytes for i in q.missing for la in i.layers}
     new_bytes = sum(size for diff_id, size in sizes.items() if diff_id not in held)
-    engine, store = q.facts.engine_disk, q.facts.store_disk
-    needs = [(_("Docker's disk"), engine, new_bytes * _LOAD_FACTOR)] if engine else []
-    needs.append((_("the store's disk"), store, _FILES_BYTES))
-    for name, file_system, need in needs:
-        if file_system is not None and need > file_system.free_bytes:
+    places: list[tuple[str, FileSystem | None, int]] = [
+        (_("Docker's disk"), q.facts.engine_disk, new_bytes * _LOAD_FACTOR),
+        (_("the store's disk"), q.facts.store_disk, _FILES_BYTES),
+        (
+            _("the temporary folder's disk"),
+            q.around.temporary_disk if q.around else None,
+            _TEMPORARY_BYTES,
+        ),
+    ]
+    by_device: dict[int, list[tuple[str, FileSystem, int]]] = {}
+    for name, found, need in places:
+        if found is not None and need:
+            by_device.setdefault(found.device, []).append((name, found, need))
+    for sharing in by_device.values():
+        need, free = sum(n for _name, _fs, n in sharing), sharing[0][1].free_bytes
+        if need > free:
             yield Finding(
                 "disk",
                 "block",
                 _("{name} needs {need} free, and has {free}").format(
-                    name=name, need=bytes_text(need), free=bytes_text(file_system.free_bytes)
+                    name=" + ".join(name for name, _fs, _need in sharing),
+                    need=bytes_text(need),
+                    free=bytes_text(free),
                 ),
-                _("make room there: df -h, docker system df; remove what is not needed"),
+                _("make room there: smartcity gc; df -h and docker system df show what fills it"),
             )
 
 
 def memory(q: Question) -> Iterator[Finding]:
     """There is memory for what comes in addition to what runs now."""
-    wanted = _used(q.release, q.server, MEMORY)
+    wanted = _used(_release(q), q.server, MEMORY)
     running = _used(q.before, q.server, MEMORY) if q.before else 0
-    peak = max(wanted, _used(q.release, q.server, INSTALLING)) - running
+    peak = max(wanted, _used(_release(q), q.server, INSTALLING)) - running
     if wanted > q.facts.memory_bytes:
         yield Finding(
             "memory",
@@ -195,40 +192,18 @@ def memory(q: Question) -> Iterator[Finding]:
             _("installing needs {need} more memory, and {free} are free").format(
                 need=bytes_text(peak), free=bytes_text(q.facts.memory_available_bytes)
             ),
-        )
-
-
-def clock(q: Question) -> Iterator[Finding]:
-    """The server's clock is about right: citizens' records bear its time."""
-    off_s = abs(q.facts.clock_s - q.clock_s)
-    if off_s > _CLOCK_S:
-        yield Finding(
-            "clock",
-            "warn",
-            _("the server's clock differs from ours by {off}").format(off=seconds_text(off_s)),
-            _("set it there: timedatectl set-ntp true"),
-        )
-
-
-def entrance(q: Question) -> Iterator[Finding]:
-    """Nobody else has the port of the public entrance."""
-    if q.foreign_entrance:
-        yield Finding(
-            "entrance",
-            "block",
-            _("port {port} of the entrance is in use by another program").format(
-                port=q.release.entrance_ports[q.server]
-            ),
-            _("see which one, on the server: ss -ltnp; stop it, or choose another port"),
+            _("stop what the server does not need, or choose fewer apps: smartcity select"),
         )
 
 
 def policy(q: Question) -> Iterator[Finding]:
     """The apps ask for nothing that the release does not say was allowed, and is still allowed."""
     today = datetime.fromtimestamp(q.clock_s, UTC).date()
-    valid = [e for e in q.release.exemptions if e.counts_on(today)]
-    for app in q.release.on_server(q.server):
-        verdict = judge_breaches(audit_released(app, q.files, str(StorePaths().secrets)), valid)
+    valid = [e for e in _release(q).exemptions if e.counts_on(today)]
+    for app in _release(q).on_server(q.server):
+        verdict = judge_breaches(
+            audit_released(app, q.files or {}, str(StorePaths().secrets)), valid
+        )
         for breach in verdict.refused:
             yield Finding(
                 "policy",
@@ -244,21 +219,27 @@ def policy(q: Question) -> Iterator[Finding]:
             said = text.format(
                 who=breach.who, text=breach.text, rule=breach.rule, reason=exemption.reason
             )
-            yield Finding("policy", "warn", said)
+            yield Finding("policy", "warn", said, told_only=True)
 
 
-Rule = Callable[[Question], Iterator[Finding]]
 RULES: tuple[Rule, ...] = (
-    identity,
-    agreement,
-    architecture,
-    engine_version,
-    tools,
-    disk,
-    memory,
-    clock,
-    entrance,
-    policy,
+    Rule("identity", N_("The release is for this server."), identity, True),
+    Rule("agreement", N_("The agreement holds today."), agreement, True),
+    Rule("architecture", N_("The images are for this processor."), architecture, True),
+    Rule("engine", N_("Docker Engine and Compose answer and are new enough."), premises.engine),
+    Rule("tools", N_("The programs that an installation needs are there."), premises.tools),
+    Rule("zstd", N_("zstd is there, so that little need be sent."), premises.zstd),
+    Rule("disk", N_("Every file system has room."), disk),
+    Rule("inodes", N_("Every file system can take more files."), premises.inodes),
+    Rule("memory", N_("There is memory for the apps and for installing them."), memory, True),
+    Rule("clock", N_("The server's clock is right."), premises.clock),
+    Rule("entrance", N_("No other program has the ports of the apps."), premises.ports, True),
+    Rule("names", N_("The public names lead somewhere."), premises.names),
+    Rule(
+        "firewall", N_("No firewall rule that can be seen shuts citizens out."), premises.firewall
+    ),
+    Rule("leftovers", N_("No containers of others bear our names."), premises.leftovers, True),
+    Rule("policy", N_("The apps ask for nothing that is not allowed."), policy, True),
 )
 
 
@@ -268,10 +249,6 @@ def _used(release: Release, server: str, limit: str) -> float:
     return sum(amounts) * MIB
 
 
-def _version(text: str) -> Version:
-    """The numbers at the start of a version such as `26.1.5+dfsg1` or `v2.26.1-4`."""
-    start = text.lstrip("v").split("-")[0].split("+")[0].split("~")[0]
-    try:
-        return Version(start)
-    except InvalidVersion:
-        return Version("0")
+def _release(q: Question) -> Release:
+    assert q.release is not None, "rules that need a release are asked only with one"
+    return q.release

@@ -30,11 +30,14 @@ def rollback(
     host: Host,
     server: str,
     *,
+    release_name: str | None = None,
     engine: Engine | None = None,
     progress: Progress = no_progress,
     options: InstallOptions | None = None,
 ) -> RollbackReport:
     """Make `server` run the previous release again; the one left behind becomes the previous.
+
+    With `release_name`, that one: an interrupted rollback may have moved a link already.
 
     Raises LockedError, PreflightError (nothing to go back to, or not whole) with nothing changed;
     RolledBackError where the previous release failed and the current one serves again.
@@ -46,7 +49,8 @@ def rollback(
     with Lock(host, chosen.store) as lock:
         place.engine.check(gather(host, chosen.store))
         found = installed.look(place)
-        if not found.previous:
+        wanted = release_name or found.previous
+        if not wanted:
             raise PreflightError(
                 _("{server}: there is no release before {current}").format(
                     server=server, current=found.current or "-"
@@ -54,7 +58,9 @@ def rollback(
                 _("see what is installed: smartcity status"),
             )
         known = installed.read_known(place, found)
-        target, before = known[found.previous], known.get(found.current)
+        if wanted not in known:
+            known[wanted] = installed.read_release(place, wanted)
+        target, before = known[wanted], known.get(found.current)
         progress(Step(_("Proving that {name} is still whole").format(name=target.name)))
         prove_way_back(place, target)
         journal = Journal(host, chosen.store, run=uuid.uuid4().hex[:12], by=this_process())

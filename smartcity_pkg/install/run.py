@@ -14,19 +14,20 @@ from datetime import UTC, datetime
 from smartcity_pkg.bundle.receipt import Check, Receipt, of_store
 from smartcity_pkg.bundle.trust import TrustedKeys, files_of
 from smartcity_pkg.catalogue.release import Release, ReleaseImage
-from smartcity_pkg.core.errors import RemoteCommandError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Note, Progress, Step, no_progress
 from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.engines.engine import Engine
-from smartcity_pkg.hosts.facts import ServerFacts, gather
+from smartcity_pkg.hosts.facts import ServerFacts
 from smartcity_pkg.hosts.host import Host
+from smartcity_pkg.hosts.surroundings import gather_all
 from smartcity_pkg.install import images, installed, offers, preflight, receipts, watermark
 from smartcity_pkg.install.apply import Scene
 from smartcity_pkg.install.journal import Journal, read_journal, unfinished
 from smartcity_pkg.install.lock import Lock, this_process
 from smartcity_pkg.install.outcome import InstallOptions, InstallReport
 from smartcity_pkg.install.place import Place
+from smartcity_pkg.install.question import Question
 from smartcity_pkg.install.secrets import ensure_secrets
 from smartcity_pkg.install.switch import switch
 
@@ -147,44 +148,30 @@ class _Installation:
     ) -> tuple[ServerFacts, tuple[str, ...], tuple[ReleaseImage, ...]]:
         release = genuine.release
         self._progress(Step(_("Checking what the server can carry")))
-        facts = gather(self._place.host, self._options.store)
+        facts, around = gather_all(
+            self._place.host, self._options.store, self._options.public_names
+        )
         self._place.engine.check(facts)
         missing = images.images_to_load(self._place, release)
         findings = preflight.judge(
-            preflight.Question(
+            Question(
                 server=self._place.server,
-                release=release,
                 facts=facts,
                 clock_s=self._options.clock(),
+                release=release,
                 files=files_of(release, lambda d: offers.read_blob(self._place, d)),
                 before=before,
                 missing=missing,
-                foreign_entrance=self._foreign_entrance(release, before),
                 grant=genuine.grant,
+                around=around,
             )
         )
-        warnings = preflight.require(self._place.server, findings)
-        for text in warnings:
-            self._progress(Note(text, warning=True))
-        return facts, warnings, missing
-
-    def _foreign_entrance(self, release: Release, before: Release | None) -> bool:
-        """Whether somebody answers on the entrance's port although it is not ours yet."""
-        port = release.entrance_ports.get(self._place.server)
-        ours = before.entrance_ports.get(self._place.server) if before else None
-        if port is None or port == ours or self._runs_entrance(release):
-            return False
-        try:
-            self._place.host.connect("127.0.0.1", port, 5.0).close()
-        except RemoteCommandError:
-            return False
-        return True
-
-    def _runs_entrance(self, release: Release) -> bool:
-        """Whether a run that was interrupted has started apps of this release already."""
-        projects = [a.project for a in release.on_server(self._place.server)]
-        states = self._place.engine.states(projects)
-        return any(self._place.origin(s.files) == release.name for s in states)
+        warnings = preflight.require(self._place.server, findings, self._options.accept)
+        for found in warnings:
+            if not found.told_only:
+                self._journal.write("accept", "done", found.rule, found.text)
+            self._progress(Note(found.text, warning=True))
+        return facts, tuple(f.text for f in warnings), missing
 
     # -- changes that disturb nobody ------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.install import installed, receipts, watermark
 from smartcity_pkg.install.apply import public_routes
 from smartcity_pkg.install.health import ask_all
+from smartcity_pkg.install.interrupted import Interrupted, interrupted
 from smartcity_pkg.install.journal import Entry, read_journal
 from smartcity_pkg.install.lock import Holder, read_holder
 from smartcity_pkg.install.offers import release_names
@@ -53,6 +54,8 @@ class AppStatus:
 class ServerStatus:
     """One server. `current` and `previous` are "" where there is none; `offered` newest first.
 
+    `interrupted` is a run that somebody must finish or undo (or that goes on, under `holder`).
+
     `receipts` are those of the current release; `watermark` is the highest that was installed.
     """
 
@@ -66,6 +69,7 @@ class ServerStatus:
     facts: ServerFacts
     receipts: tuple[Receipt, ...] = ()
     watermark: Watermark | None = None
+    interrupted: Interrupted | None = None
 
     @property
     def well(self) -> bool:
@@ -84,6 +88,7 @@ def status(
     found = installed.look(place)
     known = installed.read_known(place, found)
     release = known.get(found.current)
+    journal = read_journal(host, paths)
     return ServerStatus(
         server=server,
         current=found.current,
@@ -91,10 +96,11 @@ def status(
         offered=release_names(place),
         apps=_apps(place, release, facts) if release else (),
         holder=read_holder(host, paths),
-        journal=read_journal(host, paths, last=_JOURNAL_ENTRIES),
+        journal=journal[-_JOURNAL_ENTRIES:],
         facts=facts,
         receipts=receipts.read(place, found.current).receipts if found.current else (),
         watermark=_mark(place),
+        interrupted=interrupted(journal, found.current),
     )
 
 

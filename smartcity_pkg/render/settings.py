@@ -7,12 +7,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from smartcity_pkg.catalogue.app import App
 from smartcity_pkg.catalogue.settings_schema import value_faults
 from smartcity_pkg.core.errors import InputError, Problem
 from smartcity_pkg.core.i18n import _
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its value now, whence it is (`file:line`, "" for the default), its meaning."""
+
+    name: str
+    value: Any
+    origin: str
+    title: str
 
 
 def effective_settings(app: App, given: Mapping[str, Any]) -> dict[str, Any]:

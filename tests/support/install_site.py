@@ -34,6 +34,7 @@ class Site:
     # -- the product --------------------------------------------------------------------------
 
     def install(self, draft: Draft, *, host: Host | None = None, older: bool = False,
+                accept: tuple[str, ...] = (),
                 watch: Callable[[Event], None] | None = None) -> InstallReport:  # fmt: skip
         """Install a release that was shipped."""
         self.events.clear()
@@ -44,7 +45,11 @@ class Site:
             release_name=self.world.bundle(draft)[1].release.name,
             progress=watch or self.events.append,
             options=InstallOptions(
-                OPTIONS.health_s, OPTIONS.settle_s, OPTIONS.route_s, allow_downgrade=older
+                OPTIONS.health_s,
+                OPTIONS.settle_s,
+                OPTIONS.route_s,
+                allow_downgrade=older,
+                accept=frozenset(accept),
             ),
         )
 
@@ -97,6 +102,44 @@ class Site:
     def told(self) -> str:
         """All progress of the last installation as text."""
         return "\n".join(e.text for e in self.events if isinstance(e, Step | Note))
+
+
+class CutAtJournal:
+    """A host whose link is lost for good with the first journal entry that `step` and `phase` name.
+
+    With `after`, that entry still reaches the server.
+    """
+
+    def __init__(self, host: Host, step: str, phase: str, *, after: bool = True) -> None:
+        self._host = host
+        self._wanted = (f'"step": "{step}"', f'"phase": "{phase}"')
+        self._after = after
+        self.cut = False
+
+    @property
+    def name(self) -> str:
+        return self._host.name
+
+    def run(self, argv: Sequence[str], **options: object) -> Completed:
+        if self.cut:
+            raise UnreachableError("cut")
+        if "# write the journal" in (argv[2] if len(argv) > 2 else ""):
+            told = options["stdin"]
+            assert isinstance(told, bytes)
+            if all(words in told.decode() for words in self._wanted):
+                self.cut = True
+                if self._after:
+                    self._host.run(argv, **options)  # type: ignore[arg-type]
+                raise UnreachableError("cut")
+        return self._host.run(argv, **options)  # type: ignore[arg-type]
+
+    def connect(self, address: str, port: int, timeout_s: float = 10.0) -> object:
+        if self.cut:
+            raise UnreachableError("cut")
+        return self._host.connect(address, port, timeout_s)
+
+    def close(self) -> None:
+        self._host.close()
 
 
 class CutAfter:

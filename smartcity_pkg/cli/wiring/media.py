@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import trusted_keys
 from smartcity_pkg.cli.wiring.receipts import verify_bundle
-from smartcity_pkg.cli.wiring.servers import Target, checked_targets, install_on
+from smartcity_pkg.cli.wiring.servers import Allowed, Target, checked_targets, install_on
 from smartcity_pkg.cli.wiring.shipping import ShipOptions, ship_to_all
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import InputError, Problem, SmartCityError
@@ -51,7 +51,7 @@ def install_from_disk(
     disk: Path,
     servers: list[str] | None,
     release: str | None,
-    allow_downgrade: bool,
+    allowed: Allowed,
     key: Path | None,
 ) -> tuple[MediaCheck, tuple[Outcome, ...], list[InstallReport], list[Path]]:
     """Check the disk's release for a pemda wholly; then ship it, install it, and write receipts.
@@ -83,9 +83,7 @@ def install_from_disk(
     trusted = trusted_keys(session, key)
     installed, receipts = [], []
     for target in chosen:
-        installed.append(
-            install_on(session, target, trusted, contents.release.name, allow_downgrade)
-        )
+        installed.append(install_on(session, target, trusted, contents.release.name, allowed))
         receipts += _written_receipt(session, target, contents, disk)
     return found, shipped, installed, receipts
 

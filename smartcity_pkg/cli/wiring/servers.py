@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from smartcity_pkg.bundle.trust import TrustedKeys
     from smartcity_pkg.catalogue.pemda import Pemda, Server
     from smartcity_pkg.hosts.host import Host
-    from smartcity_pkg.install.outcome import InstallReport, RollbackReport
+    from smartcity_pkg.install.outcome import (
+        AbortReport,
+        InstallOptions,
+        InstallReport,
+        RollbackReport,
+    )
     from smartcity_pkg.install.place import Place
     from smartcity_pkg.install.status import ServerStatus
     from smartcity_pkg.install.uninstall import UninstallReport
@@ -34,6 +39,15 @@ if TYPE_CHECKING:
 
 # From this machine to itself nothing is worth a patch.
 _NO_LINK_MBPS = 10_000.0
+_NO_DOMAIN = "localhost"
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What the person lets pass: a lower number, and warnings of preflight by rule."""
+
+    downgrade: bool = False
+    accept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,7 @@ class Target:
     server: Server
     connect: Callable[[], Host]
     link_mbps: float
+    public_names: tuple[str, ...] = ()
 
     @contextmanager
     def host(self) -> Iterator[Host]:
@@ -77,7 +92,9 @@ def targets(pemda: Pemda, names: Sequence[str] | None, planned: Sequence[str] = 
                 _("known: {names}").format(names=", ".join(known)),
             )
     chosen = [known[n] for n in (names or planned or known)]
-    return [Target(s, _connector(s), _link_mbps(s, pemda)) for s in chosen]
+    domain = pemda.settings.site.domain
+    names = () if domain == _NO_DOMAIN else (domain,)
+    return [Target(s, _connector(s), _link_mbps(s, pemda), names) for s in chosen]
 
 
 def _link_mbps(server: Server, pemda: Pemda) -> float:
@@ -138,7 +155,7 @@ def deploy_bundle(
     name: str,
     profile: str | None,
     servers: list[str] | None,
-    allow_downgrade: bool,
+    allowed: Allowed,
     key: Path | None,
     options: ShipOptions,
 ) -> tuple[tuple[Outcome, ...], list[InstallReport]]:
@@ -153,7 +170,7 @@ def deploy_bundle(
         return shipped, []
     trusted = trusted_keys(session, key)
     release = contents.release.name
-    installed = [install_on(session, t, trusted, release, allow_downgrade) for t in chosen]
+    installed = [install_on(session, t, trusted, release, allowed) for t in chosen]
     return shipped, installed
 
 
@@ -162,13 +179,13 @@ def install_release(
     name: str,
     servers: list[str] | None,
     release: str | None,
-    allow_downgrade: bool,
+    allowed: Allowed,
     key: Path | None,
 ) -> list[InstallReport]:
     """Install what the servers' stores hold."""
     chosen = targets(session.pemda(name), servers)
     trusted = trusted_keys(session, key)
-    return [install_on(session, t, trusted, release, allow_downgrade) for t in chosen]
+    return [install_on(session, t, trusted, release, allowed) for t in chosen]
 
 
 def roll_back(session: Session, name: str, servers: list[str] | None) -> list[RollbackReport]:
@@ -266,10 +283,9 @@ def install_on(
     target: Target,
     trusted: TrustedKeys,
     release: str | None,
-    allow_downgrade: bool,
+    allowed: Allowed,
 ) -> InstallReport:
     """Install on one server what its store holds."""
-    from smartcity_pkg.install.outcome import InstallOptions
     from smartcity_pkg.install.run import install
 
     with target.host() as host:
@@ -279,5 +295,48 @@ def install_on(
             trusted=trusted,
             release_name=release,
             progress=session.progress,
-            options=InstallOptions(allow_downgrade=allow_downgrade),
+            options=_options(target, allowed),
         )
+
+
+def resume_install(
+    session: Session, name: str, servers: list[str] | None, allowed: Allowed, key: Path | None
+) -> list[InstallReport | RollbackReport]:
+    """Finish on each server what was interrupted there."""
+    from smartcity_pkg.install.interrupted import resume
+
+    chosen = targets(session.pemda(name), servers)
+    trusted = trusted_keys(session, key)
+    reports = []
+    for target in chosen:
+        with target.host() as host:
+            report = resume(
+                host,
+                target.server.name,
+                trusted=trusted,
+                progress=session.progress,
+                options=_options(target, allowed),
+            )
+            reports.append(report)
+    return reports
+
+
+def abort_install(session: Session, name: str, servers: list[str] | None) -> list[AbortReport]:
+    """Undo on each server what was interrupted there."""
+    from smartcity_pkg.install.interrupted import abort
+
+    reports = []
+    for target in targets(session.pemda(name), servers):
+        with target.host() as host:
+            reports.append(abort(host, target.server.name, progress=session.progress))
+    return reports
+
+
+def _options(target: Target, allowed: Allowed) -> InstallOptions:
+    from smartcity_pkg.install.outcome import InstallOptions
+
+    return InstallOptions(
+        allow_downgrade=allowed.downgrade,
+        accept=frozenset(allowed.accept),
+        public_names=target.public_names,
+    )

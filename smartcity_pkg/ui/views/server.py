@@ -12,7 +12,7 @@ from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
 from smartcity_pkg.ui.views.bundle import receipt_text
 
 if TYPE_CHECKING:
-    from smartcity_pkg.install.outcome import Change, InstallReport, RollbackReport
+    from smartcity_pkg.install.outcome import AbortReport, Change, InstallReport, RollbackReport
     from smartcity_pkg.install.status import AppStatus, ServerStatus
     from smartcity_pkg.install.uninstall import UninstallReport
 
@@ -36,6 +36,38 @@ def rolled_back(reports: Sequence[RollbackReport]) -> Result:
         )
         parts.append(_change(r.change, r.outage_s))
     return Result("rolled-back", {"servers": [asdict(r) for r in reports]}, parts)
+
+
+def resumed(reports: Sequence[InstallReport | RollbackReport]) -> Result:
+    """The outcome of `install --resume`: each server went on in its own direction."""
+    from smartcity_pkg.install.outcome import InstallReport
+
+    data: list[dict[str, Any]] = []
+    parts: list[Part] = []
+    for r in reports:
+        one = installed([r]) if isinstance(r, InstallReport) else rolled_back([r])
+        data += one.data["servers"]
+        parts += one.parts
+    return Result("resumed", {"servers": data}, parts)
+
+
+def aborted(reports: Sequence[AbortReport]) -> Result:
+    """The outcome of `install --abort`."""
+    parts: list[Part] = []
+    for r in reports:
+        text = _("{server}: {aborted} was undone; {release} serves as before, in {time}")
+        if not r.release:
+            text = _("{server}: {aborted} was undone; nothing runs, as before, in {time}")
+        words = {"server": r.server, "aborted": r.aborted, "release": r.release}
+        parts.append(Line(text.format(time=seconds_text(r.took_s), **words), "good"))
+        if r.migrated:
+            text = _(
+                "the data of {apps} had been changed for the new release, and stays so; if the"
+                " old release cannot read it, restore the backup that was made before"
+            )
+            parts.append(Line(text.format(apps=", ".join(r.migrated)), "warn"))
+        parts.append(_change(r.change, r.outage_s))
+    return Result("aborted", {"servers": [asdict(r) for r in reports]}, parts)
 
 
 def uninstalled(reports: Sequence[UninstallReport]) -> Result:
@@ -72,6 +104,13 @@ def states(found: Sequence[ServerStatus]) -> Result:
             rows = [_app_row(app) for app in state.apps]
             columns = (_("app"), _("version"), _("containers"), _("public route"), _("drift"))
             parts.append(Table("", columns, rows))
+        if state.interrupted and not (state.holder and state.holder.alive):
+            text = _(
+                "{server}: the installation of {release} was interrupted; finish it with"
+                " install --resume, or undo it with install --abort"
+            )
+            words = {"server": state.server, "release": state.interrupted.release}
+            parts.append(Line(text.format(**words), "bad"))
         if state.current:
             tone = "good" if state.well else "bad"
             text = _("all is well") if state.well else _("not all is well")
@@ -146,6 +185,7 @@ def _status_data(state: ServerStatus) -> dict[str, Any]:
         "healthy": state.well,
         "watermark": state.watermark.model_dump(mode="json") if state.watermark else None,
         "receipts": [r.model_dump(mode="json") for r in state.receipts],
+        "interrupted": asdict(state.interrupted) if state.interrupted else None,
         "locked_by": state.holder.owner if state.holder else None,
         "apps": [
             {

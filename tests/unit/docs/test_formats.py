@@ -427,7 +427,9 @@ def test_the_filters_and_functions_of_templates_are_listed() -> None:
 
 def test_the_steps_of_the_journal_are_listed() -> None:
     sources = (ROOT / "smartcity_pkg/install").glob("*.py")
-    written = {s for p in sources for s in re.findall(r'journal\.step\("([^"]+)"', p.read_text())}
+    written = {
+        s for p in sources for s in re.findall(r'journal\.(?:step|write)\("([^"]+)"', p.read_text())
+    }
     assert words_after("names: steps", "Steps:") == written
 
 

@@ -68,7 +68,8 @@ def test_scripts_take_values_as_arguments_and_say_their_names() -> None:
         (commands.inspect_containers(["p", "q"]), "look at the containers", ("p", "q")),
         (commands.clear_hooks("p"), "remove containers of an interrupted hook", ("p",)),
         (commands.purge("p"), "remove a project with its data", ("p",)),
-        (commands.logs("c", 20), "read the log", ("c", "20")),
+        (commands.logs("c", 20), "read the log", ("c", "20", "")),
+        (commands.logs("c", 20, "90m"), "read the log", ("c", "20", "90m")),
         (commands.ensure_network("n"), "make a shared network", ("n",)),
     ):
         assert argv[:2] == ("sh", "-euc")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import datetime
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,16 @@ from hypothesis import strategies as st
 from smartcity_pkg.core.errors import EngineError, UnreachableError
 from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import StorePaths
-from smartcity_pkg.install.journal import Entry, Journal, read_journal, unfinished
+from smartcity_pkg.install.journal import (
+    Chain,
+    Entry,
+    Journal,
+    entries_of,
+    read_journal,
+    read_whole,
+    unfinished,
+    verify_chain,
+)
 
 
 @pytest.fixture
@@ -90,3 +101,49 @@ def test_unfinished_are_those_whose_last_word_is_begin(said: list[tuple[str, str
     last = dict(said)
     assert unfinished(entries, "load") == {s for s, phase in last.items() if phase == "begin"}
     assert unfinished(entries, "apply") == frozenset()
+
+
+def test_each_entry_names_the_line_before_it(
+    host: Host, store: StorePaths, journal: Journal
+) -> None:
+    path = Path(str(store.journal))
+    old = '{"at":"2026-01-01T00:00:00Z","run":"r0","by":"a","release":"","step":"load",'
+    old += '"phase":"done"}\n'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(old * 2)
+    journal.write("load", "begin", "a")
+    with path.open("a") as stream:
+        stream.write('{"at":"2026-01-01T00:00:00Z","run":"r1","st')
+    journal.write("load", "done", "a")
+    journal.write("apply", "begin", "a")
+    data = read_whole(host, store)
+    chain = verify_chain(data)
+    assert (chain.broken, chain.unhashed, chain.lines) == (0, 2, 6)
+    assert [e.step for e in entries_of(data)] == ["load", "load", "load", "load", "apply"]
+    assert verify_chain(data + b"").head == chain.head
+    assert verify_chain(b"") == Chain(0, 0, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        (lambda lines: [lines[0].replace(b"sari", b"budi"), *lines[1:]], 2),
+        (lambda lines: lines[1:], 1),
+        (lambda lines: [lines[0], *lines[2:]], 2),
+        (lambda lines: [lines[1], lines[0], *lines[2:]], 1),
+        (lambda lines: [*lines[:2], re.sub(rb'"prev":"[0-9a-f]+",', b"", lines[2]), lines[3]], 3),
+    ],
+    ids=["changed", "first gone", "one gone", "two swapped", "hash taken out"],
+)
+def test_the_first_broken_line_is_named(
+    host: Host,
+    store: StorePaths,
+    journal: Journal,
+    change: Callable[[list[bytes]], list[bytes]],
+    broken: int,
+) -> None:
+    for subject in "abcd":
+        journal.write("load", "done", subject)
+    lines = read_whole(host, store).splitlines(keepends=True)
+    assert verify_chain(b"".join(lines)).broken == 0
+    assert verify_chain(b"".join(change(lines))).broken == broken

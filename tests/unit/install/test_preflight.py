@@ -7,35 +7,17 @@ from typing import Any
 
 import pytest
 from bundle_world import grant_bytes
+from install_facts import AROUND, ENGINE, FACTS, GB
 from install_world import PORT, SERVER, Draft, World
 
 from smartcity_pkg.bundle.grant import Grant, parse
 from smartcity_pkg.catalogue.release import Release
-from smartcity_pkg.core.errors import PreflightError
-from smartcity_pkg.hosts.facts import EngineFacts, EngineImage, FileSystem, ServerFacts
-from smartcity_pkg.install.preflight import Question, judge, require
-
-GB = 10**9
-ENGINE = EngineFacts(
-    version="26.1.5+dfsg1",
-    driver="overlay2",
-    containerd_store=False,
-    root_dir="/var/lib/docker",
-    swarm="inactive",
-    compose_version="2.26.1-4",
-)
-FACTS = ServerFacts(
-    clock_s=1000,
-    architecture="amd64",
-    cpus=2,
-    memory_bytes=4 * GB,
-    memory_available_bytes=3 * GB,
-    tools=frozenset({"tar", "sha256sum", "stat", "zstd"}),
-    store_disk=FileSystem(1, 100 * GB, 200 * GB),
-    docker_installed=True,
-    engine=ENGINE,
-    engine_disk=FileSystem(1, 100 * GB, 200 * GB),
-)
+from smartcity_pkg.core.errors import InputError, PreflightError, UsageError
+from smartcity_pkg.hosts.facts import EngineImage, FileSystem, ServerFacts
+from smartcity_pkg.hosts.surroundings import FoundContainer, Inodes, Surroundings
+from smartcity_pkg.install.check import load, save
+from smartcity_pkg.install.preflight import RULES, judge, judge_all, require
+from smartcity_pkg.install.question import Question
 
 
 def release(world: World, **changes: Any) -> Release:
@@ -45,11 +27,21 @@ def release(world: World, **changes: Any) -> Release:
 def question(world: World, **changes: Any) -> Question:
     files = world.files(Draft())
     made = Question(server=SERVER, release=release(world), facts=FACTS, clock_s=1010, files=files)
+    made = dataclasses.replace(made, around=AROUND)
     return dataclasses.replace(made, **changes)
 
 
 def facts(**changes: Any) -> ServerFacts:
     return dataclasses.replace(FACTS, **changes)
+
+
+def around(**changes: Any) -> Surroundings:
+    return dataclasses.replace(AROUND, **changes)
+
+
+def container(name: str, project: str = "", release: str = "", *ports: int) -> FoundContainer:
+    files = (f"/var/lib/smartcity/releases/{release}/x.yaml",) if release else ()
+    return FoundContainer(name, "running", project, files, frozenset(ports))
 
 
 def engine(**changes: Any) -> ServerFacts:
@@ -66,10 +58,36 @@ BAD = {
     "old engine": ({"facts": engine(version="19.03.15")}, "engine", ["19.03.15", "20.10"]),
     "old compose": ({"facts": engine(compose_version="1.29.2")}, "engine", ["1.29.2", "2.0"]),
     "odd version": ({"facts": engine(version="dev")}, "engine", ["dev"]),
-    "no tar": ({"facts": facts(tools=frozenset({"sha256sum", "stat"}))}, "tools", ["tar"]),
+    "no tar": ({"facts": facts(tools=frozenset({"sha256sum", "stat", "zstd"}))}, "tools", ["tar"]),
     "store full": ({"facts": facts(store_disk=FileSystem(1, 10**6, GB))}, "disk", ["1.0 MB"]),
     "little memory": ({"facts": facts(memory_bytes=32 * 2**20)}, "memory", ["67.1 MB", "33.6 MB"]),
-    "port taken": ({"foreign_entrance": True}, "entrance", [str(PORT)]),
+    "no docker": ({"facts": facts(engine=None, docker_installed=False)}, "engine", ["no Docker"]),
+    "silent docker": ({"facts": facts(engine=None)}, "engine", ["does not answer"]),
+    "no compose": ({"facts": engine(compose_version="")}, "engine", ["docker compose"]),
+    "temporary full": (
+        {"around": around(temporary_disk=FileSystem(9, 10**6, GB))},
+        *("disk", ["temporary", "16.8 MB", "1.0 MB"]),
+    ),
+    "two places on one disk": (
+        {
+            "facts": facts(store_disk=FileSystem(9, 70 * 10**6, GB)),
+            "around": around(temporary_disk=FileSystem(9, 70 * 10**6, GB)),
+        },
+        *("disk", ["store", "temporary", "83.9 MB", "70.0 MB"]),
+    ),
+    "no inodes": (
+        {"around": around(inodes={"engine": Inodes(7, 10**6)})},
+        "inodes",
+        ["7", "5,000"],
+    ),
+    "port taken": (
+        {"around": around(listening=frozenset({PORT}))},
+        *("entrance", [str(PORT), "another program"]),
+    ),
+    "port of a container": (
+        {"around": around(containers=(container("web", "toko", "", PORT),))},
+        *("entrance", [str(PORT), "web"]),
+    ),
 }
 
 
@@ -104,6 +122,55 @@ def test_an_upgrade_counts_only_what_comes_in_addition(world: World) -> None:
     assert judge(question(world, release=after, before=before, facts=tight)) == ()
     [first] = judge(question(world, release=after, facts=tight))
     assert (first.rule, first.level) == ("memory", "warn")
+
+
+WARNED = {
+    "leftovers": ({"around": around(containers=(container("tua", "smartcity-lapor"),))}, False),
+    "names": ({"around": around(names={"kota.go.id": ()})}, True),
+    "firewall": ({"around": around(firewall=("-A DOCKER-USER -j DROP",))}, True),
+    "zstd": ({"facts": facts(tools=frozenset({"tar", "sha256sum", "stat"}))}, True),
+    "clock": ({"clock_s": 10**6}, False),
+}
+
+
+@pytest.mark.parametrize("rule", WARNED)
+def test_what_is_a_warning(world: World, rule: str) -> None:
+    changes, told_only = WARNED[rule]
+    [found] = judge(question(world, **changes))
+    assert (found.rule, found.level, found.told_only) == (rule, "warn", told_only)
+    assert found.hint
+
+
+def test_our_own_containers_are_no_strangers(world: World) -> None:
+    ours = container("smartcity-lapor-lapor-1", "smartcity-lapor", "1-abc", PORT)
+    given = around(containers=(ours,), listening=frozenset({PORT}))
+    assert judge(question(world, around=given)) == ()
+
+
+def test_every_rule_has_its_say(world: World) -> None:
+    assert [(f.rule, f.level) for f in judge_all(question(world))] == [
+        (r.id, "pass") for r in RULES
+    ]
+    alone = judge_all(question(world, release=None, files=None))
+    assert [f.rule for f in alone] == [r.id for r in RULES if not r.needs_release]
+
+
+def test_saved_facts_are_judged_as_those_of_the_server(world: World, tmp_path: Path) -> None:
+    asked = question(
+        world,
+        clock_s=10**6,
+        before=release(world, serial=1),
+        missing=release(world).images_on(SERVER),
+        grant=grant_of(world),
+        around=around(containers=(container("tua", "smartcity-lapor", "", 99),)),
+    )
+    save(tmp_path / "facts.json", asked)
+    again = load(tmp_path / "facts.json")
+    assert judge_all(again) == judge_all(asked)
+    assert {f.rule for f in judge(again)} == {"clock", "leftovers", "agreement"}
+    (tmp_path / "other.json").write_text('{"schema_version": 1}')
+    with pytest.raises(InputError, match="no saved facts"):
+        load(tmp_path / "other.json")
 
 
 def test_a_wrong_clock_is_only_a_warning(world: World) -> None:
@@ -152,18 +219,44 @@ def test_all_blocks_are_listed_at_once_with_their_cures(world: World) -> None:
     findings = judge(question(world, facts=bad, clock_s=9999))
     with pytest.raises(PreflightError) as refused:
         require(SERVER, findings)
-    assert refused.value.message.count("\n- ") == 2
+    assert refused.value.message.count("\n- ") == 3
     assert "arm64" in refused.value.message
     assert "apt-get install" in refused.value.hint
 
 
-def test_warnings_alone_do_not_stop(world: World) -> None:
-    [text] = require(SERVER, judge(question(world, clock_s=9999)))
-    assert "clock" in text
+def test_a_warning_stops_until_it_is_accepted_by_name(world: World) -> None:
+    findings = judge(question(world, clock_s=9999))
+    with pytest.raises(PreflightError) as refused:
+        require(SERVER, findings)
+    assert "--accept clock" in refused.value.hint
+    with pytest.raises(PreflightError):
+        require(SERVER, findings, {"memory"})
+    [found] = require(SERVER, findings, {"clock"})
+    assert "clock" in found.text
+
+
+def test_what_is_only_told_does_not_stop(world: World) -> None:
+    findings = judge(question(world, around=around(names={"kota.go.id": ()})))
+    [found] = require(SERVER, findings)
+    assert "kota.go.id" in found.text
+
+
+def test_a_block_cannot_be_accepted_nor_a_rule_made_up(world: World) -> None:
+    findings = judge(question(world, facts=facts(architecture="arm64")))
+    with pytest.raises(PreflightError):
+        require(SERVER, findings, {"architecture"})
+    with pytest.raises(UsageError, match="cuaca"):
+        require(SERVER, (), {"cuaca"})
 
 
 def test_a_real_machine_can_be_asked(world: World, place: Any, tmp_path: Path) -> None:
-    from smartcity_pkg.hosts.facts import gather
+    from smartcity_pkg.hosts.surroundings import gather_all
 
-    found = judge(question(world, facts=gather(place.host, place.store)))
-    assert {f.rule for f in found} <= {"clock", "memory", "disk", "architecture"}
+    given, surroundings = gather_all(place.host, place.store, ("localhost",))
+    assert surroundings.names["localhost"]
+    assert surroundings.listening
+    assert surroundings.inodes.keys() >= {"store", "temporary"}
+    found = judge(question(world, facts=given, around=surroundings))
+    assert {f.rule for f in found} <= {
+        *("clock", "memory", "disk", "architecture", "engine", "firewall", "zstd"),
+    }
