@@ -70,6 +70,10 @@ _NETWORK = f"""# make a shared network
 docker network inspect "$1" >/dev/null 2>&1 ||
   docker network create --label {NETWORK_LABEL}=1 "$1"
 """
+_FEED = """# feed a file to a hook
+source=$1; shift
+exec "$@" <"$source"
+"""
 _LOGS = """# read the log
 docker logs --tail "$2" "$1" 2>&1
 """
@@ -160,6 +164,11 @@ def up(project: Project) -> Argv:
 def run(project: Project, hook: Hook) -> Argv:
     """Run a hook in a fresh container that goes afterwards."""
     return compose(project, "run", "--rm", "--no-deps", "-T", hook.service, *hook.command)
+
+
+def fed(argv: Argv, source: str) -> Argv:
+    """`argv` with the server's file `source` as its standard input."""
+    return script(_FEED, source, *argv)
 
 
 def stop(project: Project) -> Argv:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from smartcity_pkg.hosts.store import StorePaths
 
@@ -19,13 +20,15 @@ class InstallOptions:
     `settle_s`: seconds a service without health check must stay up. `route_s`: seconds the public
     routes have to answer after the last app. `allow_downgrade`: install a release with a lower
     number than the highest that was installed. `clock`: our own time (Unix), which decides whether
-    the agreement holds today.
+    the agreement holds today. `without_backup` names apps that may be upgraded although their data
+    cannot be backed up.
     """
 
     health_s: float = 120.0
     settle_s: float = 5.0
     route_s: float = 60.0
     allow_downgrade: bool = False
+    without_backup: tuple[str, ...] = ()
     clock: Callable[[], float] = time.time
     store: StorePaths = field(default_factory=StorePaths)
 
@@ -44,7 +47,7 @@ class InstallReport:
     """A release is installed. `before` is "" where nothing was.
 
     `outage_s`: seconds in which at least one route of a restarted app did not answer; 0 where
-    nothing served before. `images` were loaded, `secrets` made, in this run.
+    nothing served before. `images` were loaded, `secrets` made, `backups` taken, in this run.
     """
 
     server: str
@@ -53,6 +56,7 @@ class InstallReport:
     change: Change
     images: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     outage_s: float = 0.0
     took_s: float = 0.0
@@ -64,6 +68,21 @@ class InstallReport:
 
 
 @dataclass(frozen=True)
+class MigratedData:
+    """An app whose data the release that was left behind may have migrated.
+
+    `backup` was made before that ("" where there is none), `until` is when; `restored` says that
+    it was put back, and `saved` is the backup of what was there until then.
+    """
+
+    app: str
+    backup: str = ""
+    until: datetime | None = None
+    restored: bool = False
+    saved: str = ""
+
+
+@dataclass(frozen=True)
 class RollbackReport:
     """The release before serves again."""
 
@@ -71,5 +90,6 @@ class RollbackReport:
     release: str
     before: str
     change: Change
+    data: tuple[MigratedData, ...] = ()
     outage_s: float = 0.0
     took_s: float = 0.0

@@ -38,7 +38,7 @@ def rows(postgres: Postgres, schema: str = "public") -> dict[str, list[tuple[obj
             "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", (schema,)
         ).fetchall()
         found = {
-            name: connection.execute(f"SELECT * FROM {schema}.{name} ORDER BY 1").fetchall()
+            name: connection.execute(f"TABLE {schema}.{name} ORDER BY 1").fetchall()
             for (name,) in tables
         }
         found["sequences"] = connection.execute(
