@@ -15,6 +15,7 @@ def build(options: CommonOptions) -> TyperGroup:
     """The whole command, ready to run with `main(args, obj=Session)`."""
     from smartcity_pkg.cli import (
         apps,
+        backup,
         keys,
         media,
         plan,
@@ -29,7 +30,7 @@ def build(options: CommonOptions) -> TyperGroup:
         _("Choose, pack, ship and install smart-city apps for a local government (pemda).")
     )
     app.callback()(_root)
-    for module in (apps, release, signing, keys, registry, plan, servers, media, practice):
+    for module in (apps, release, signing, keys, registry, plan, servers, backup, media, practice):
         module.register(app)
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)

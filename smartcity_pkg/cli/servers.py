@@ -7,17 +7,13 @@ from pathlib import Path
 import typer
 
 from smartcity_pkg.cli import roads
-from smartcity_pkg.cli.parameters import BUNDLE, TRUST
+from smartcity_pkg.cli.parameters import BUNDLE, PEMDA, SERVER, TRUST
 from smartcity_pkg.cli.screens import Command
 from smartcity_pkg.cli.session import Session, session_of
 from smartcity_pkg.core.i18n import _
 
-_PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
 _PROFILE = typer.Option(
     None, "--pemda", metavar="PEMDA", help=_("The profile (default: that of the bundle's region).")
-)
-_SERVER = typer.Option(
-    None, "--server", metavar="NAME", help=_("Only this server; may be given several times.")
 )
 _RELEASE = typer.Option(
     None, "--release", metavar="NAME", help=_("Which release (default: the newest that arrived).")
@@ -26,6 +22,14 @@ _OLDER = typer.Option(
     False,
     "--allow-downgrade",
     help=_("Accept a lower serial than the server has had; the journal records it."),
+)
+
+
+_WITHOUT_BACKUP = typer.Option(
+    None,
+    "--without-backup",
+    metavar="APP",
+    help=_("Upgrade this app even if its data cannot be backed up; may be given several times."),
 )
 
 
@@ -49,7 +53,7 @@ def ship(
     context: typer.Context,
     bundle: str = BUNDLE,
     pemda: str | None = _PROFILE,
-    server: list[str] | None = _SERVER,
+    server: list[str] | None = SERVER,
     key: Path | None = TRUST,
     to: str | None = roads.TO,
     part_size: str | None = roads.PART_SIZE,
@@ -82,46 +86,50 @@ def _ship_to_disk(
 
 def install(
     context: typer.Context,
-    pemda: str = _PEMDA,
-    server: list[str] | None = _SERVER,
+    pemda: str = PEMDA,
+    server: list[str] | None = SERVER,
     release: str | None = _RELEASE,
     allow_downgrade: bool = _OLDER,
+    without_backup: list[str] | None = _WITHOUT_BACKUP,
     key: Path | None = TRUST,
     source: str | None = roads.FROM,
 ) -> None:
     """Install a shipped release, or one from a disk."""
-    from smartcity_pkg.cli.wiring.servers import install_release
+    from smartcity_pkg.cli.wiring.servers import Allowed, install_release
     from smartcity_pkg.ui.views.server import installed
 
     session = session_of(context)
+    chosen = Allowed(allow_downgrade, tuple(without_backup or ()))
     if source is not None:
         from smartcity_pkg.cli.wiring.media import install_from_disk
         from smartcity_pkg.ui.views.media import installed_from_disk
 
         disk = roads.road(source, "--from").folder
-        done = install_from_disk(session, pemda, disk, server, release, allow_downgrade, key)
+        done = install_from_disk(session, pemda, disk, server, release, chosen, key)
         session.show(installed_from_disk(*done))
         return
-    session.show(installed(install_release(session, pemda, server, release, allow_downgrade, key)))
+    session.show(installed(install_release(session, pemda, server, release, chosen, key)))
 
 
 def deploy(
     context: typer.Context,
     bundle: str = BUNDLE,
     pemda: str | None = _PROFILE,
-    server: list[str] | None = _SERVER,
+    server: list[str] | None = SERVER,
     allow_downgrade: bool = _OLDER,
+    without_backup: list[str] | None = _WITHOUT_BACKUP,
     key: Path | None = TRUST,
 ) -> None:
     """Ship and install the same release."""
-    from smartcity_pkg.cli.wiring.servers import deploy_bundle
+    from smartcity_pkg.cli.wiring.servers import Allowed, deploy_bundle
     from smartcity_pkg.ui.views.server import deployed
 
     session = session_of(context)
-    session.show(deployed(*deploy_bundle(session, bundle, pemda, server, allow_downgrade, key)))
+    chosen = Allowed(allow_downgrade, tuple(without_backup or ()))
+    session.show(deployed(*deploy_bundle(session, bundle, pemda, server, chosen, key)))
 
 
-def status(context: typer.Context, pemda: str = _PEMDA, server: list[str] | None = _SERVER) -> None:
+def status(context: typer.Context, pemda: str = PEMDA, server: list[str] | None = SERVER) -> None:
     """Show each server's state."""
     from smartcity_pkg.cli.wiring.servers import server_status
     from smartcity_pkg.ui.views.server import states
@@ -132,21 +140,30 @@ def status(context: typer.Context, pemda: str = _PEMDA, server: list[str] | None
 
 def rollback(
     context: typer.Context,
-    pemda: str = _PEMDA,
-    server: list[str] | None = _SERVER,
+    pemda: str = PEMDA,
+    server: list[str] | None = SERVER,
+    with_data: bool = typer.Option(
+        False,
+        "--with-data",
+        help=_("Put back the data of before the upgrade too; what was written since is left."),
+    ),
+    yes: bool = typer.Option(False, "--yes", "-y", help=_("Do not ask.")),
 ) -> None:
     """Go back to the previous release."""
+    from smartcity_pkg.cli.wiring.backup import confirm_rollback
     from smartcity_pkg.cli.wiring.servers import roll_back
     from smartcity_pkg.ui.views.server import rolled_back
 
     session = session_of(context)
-    session.show(rolled_back(roll_back(session, pemda, server)))
+    if with_data and not yes:
+        confirm_rollback(session, pemda, server)
+    session.show(rolled_back(roll_back(session, pemda, server, with_data)))
 
 
 def uninstall(
     context: typer.Context,
-    pemda: str = _PEMDA,
-    server: list[str] | None = _SERVER,
+    pemda: str = PEMDA,
+    server: list[str] | None = SERVER,
     purge_data: bool = typer.Option(
         False, "--purge-data", help=_("Delete the apps' data and secrets too; cannot be undone.")
     ),

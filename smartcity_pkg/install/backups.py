@@ -175,13 +175,19 @@ def taking_of(
     )
 
 
-def verify(place: Place, backup: Backup, release: Release, app: ReleaseApp | None) -> None:
-    """Read a backup wholly, and let the app's hook read it; EngineError where it is damaged."""
+def verify_bytes(place: Place, backup: Backup) -> None:
+    """Read a backup wholly; EngineError where it is not what was written."""
     folder = folder_of(place, backup.name)
     done = place.host.run(script(_SUM, folder), timeout_s=TIMEOUT_S, check=False)
     if done.text.partition(" ")[0] != backup.manifest.sha256:
         raise damaged(place.server, backup, _("its bytes are not those that were written"))
-    if app is not None and app.verify is not None:
+
+
+def verify(place: Place, backup: Backup, release: Release, app: ReleaseApp) -> None:
+    """Read a backup wholly, and let the app's hook read it; EngineError where it is damaged."""
+    verify_bytes(place, backup)
+    folder = folder_of(place, backup.name)
+    if app.verify is not None:
         argv = place.engine.hook_argv(place.project(release, app), app.verify)
         done = place.host.run(script(_CHECK, folder, *argv), timeout_s=TIMEOUT_S, check=False)
         if not done.ok:

@@ -36,13 +36,16 @@ take() {{
   new=.new.$$
   rm -rf "$new"
   mkdir "$new" && mkfifo "$new/pipe" || return {DISK_FULL_STATUS}
-  : >"$new/said" >"$new/failed"
+  : >"$new/said" && : >"$new/pending" || give_up 1 || return
   stamp=$(date -u +%Y%m%dT%H%M%SZ) began=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   sha256sum <"$new/pipe" >"$new/sum" &
-  {{ eval "$write" </dev/null 2>"$new/said" || echo "$?" >"$new/failed"; }} |
-    tee "$new/pipe" >"$new/data" || echo tee >"$new/failed"
-  wait $! || true
-  if [ -s "$new/failed" ] || [ ! -s "$new/data" ]; then give_up {HOOK_FAILED} || return; fi
+  whole=yes
+  {{ eval "$write" </dev/null 2>"$new/said" && rm "$new/pending"; }} |
+    tee "$new/pipe" >"$new/data" || whole=no
+  wait $! || whole=no
+  if [ "$whole" = no ] || [ -e "$new/pending" ] || [ ! -s "$new/data" ]; then
+    give_up {HOOK_FAILED} || return
+  fi
   sync "$new/data" || give_up {NOT_READ_BACK} || return
   # Forget what memory holds of it: what is read next comes from the disk.
   dd if="$new/data" iflag=nocache count=0 2>/dev/null || true
@@ -59,7 +62,7 @@ take() {{
     printf '"sha256":"%s","verified":%s}}\\n' "${{sum%% *}}" "$([ "$verify" ] && echo true ||
       echo false)"
   }} >"$new/manifest.json" || give_up 1 || return
-  rm -f "$new/pipe" "$new/sum" "$new/said" "$new/failed"
+  rm -f "$new/pipe" "$new/sum" "$new/said"
   sync "$new/manifest.json" "$new" || give_up 1 || return
   number=1
   while [ -e "$stamp-$app-$number" ]; do number=$((number + 1)); done
@@ -102,8 +105,8 @@ export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 keep=${{1:-14}} failed=0
 {take}
 lock={root}/lock
-if [ -d "$lock" ] && [ "$(cat "$lock/boot" 2>/dev/null)" = "$(cat /proc/sys/kernel/random/boot_id)" ]
-then
+boot=$(cat /proc/sys/kernel/random/boot_id)
+if [ -d "$lock" ] && [ "$(cat "$lock/boot" 2>/dev/null)" = "$boot" ]; then
   age=$(($(cut -d. -f1 /proc/uptime) - $(cat "$lock/lease" 2>/dev/null || echo 0)))
   if [ "$age" -lt {lease} ]; then echo "an installation is at work; no backup now" >&2; exit 75; fi
 fi

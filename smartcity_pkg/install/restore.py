@@ -90,7 +90,7 @@ def restore(
 
 
 def current_app(place: Place, app: str) -> tuple[Release, ReleaseApp]:
-    """The release that is installed, and `app` in it; PreflightError where it cannot be restored."""
+    """The installed release, and `app` in it; PreflightError where it cannot be restored."""
     found = installed.look(place)
     if not found.current:
         raise PreflightError(

@@ -43,8 +43,8 @@ def rollback(
 
     With `with_data` each app whose data the newer release may have migrated gets back the backup
     of before. Raises LockedError, PreflightError (nothing to go back to, or not whole, or no such
-    backup) with nothing changed; RolledBackError where the previous release failed and the current one
-    serves again.
+    backup) with nothing changed; RolledBackError where the previous release failed and the current
+    one serves again.
     """
     chosen = options or InstallOptions()
     place = Place(host, server, chosen.store, engine or ComposeEngine(host, chosen.store))

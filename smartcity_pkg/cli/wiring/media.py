@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import trusted_keys
 from smartcity_pkg.cli.wiring.receipts import verify_bundle
-from smartcity_pkg.cli.wiring.servers import Target, checked_targets, install_on, ship_to
+from smartcity_pkg.cli.wiring.servers import Allowed, Target, checked_targets, install_on, ship_to
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import InputError, Problem, SmartCityError
 from smartcity_pkg.core.i18n import _
@@ -49,7 +49,7 @@ def install_from_disk(
     disk: Path,
     servers: list[str] | None,
     release: str | None,
-    allow_downgrade: bool,
+    allowed: Allowed,
     key: Path | None,
 ) -> tuple[MediaCheck, list[ShipReport], list[InstallReport], list[Path]]:
     """Check the disk's release for a pemda wholly; then ship it, install it, and write receipts.
@@ -78,9 +78,7 @@ def install_from_disk(
     trusted = trusted_keys(session, key)
     installed, receipts = [], []
     for target in chosen:
-        installed.append(
-            install_on(session, target, trusted, contents.release.name, allow_downgrade)
-        )
+        installed.append(install_on(session, target, trusted, contents.release.name, allowed))
         receipts += _written_receipt(session, target, contents, disk)
     return found, shipped, installed, receipts
 

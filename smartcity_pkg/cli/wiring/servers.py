@@ -38,6 +38,14 @@ _NO_LINK_MBPS = 10_000.0
 
 
 @dataclass(frozen=True)
+class Allowed:
+    """What a person waves through for an installation."""
+
+    downgrade: bool = False
+    without_backup: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Target:
     """One server of a pemda, and how to get a host for it.
 
@@ -120,7 +128,7 @@ def deploy_bundle(
     name: str,
     profile: str | None,
     servers: list[str] | None,
-    allow_downgrade: bool,
+    allowed: Allowed,
     key: Path | None,
 ) -> tuple[list[ShipReport], list[InstallReport]]:
     """Ship to every server first, then install on each."""
@@ -129,7 +137,7 @@ def deploy_bundle(
     shipped = [ship_to(session, path, contents, target, receipt) for target in chosen]
     trusted = trusted_keys(session, key)
     release = contents.release.name
-    installed = [install_on(session, t, trusted, release, allow_downgrade) for t in chosen]
+    installed = [install_on(session, t, trusted, release, allowed) for t in chosen]
     return shipped, installed
 
 
@@ -138,23 +146,28 @@ def install_release(
     name: str,
     servers: list[str] | None,
     release: str | None,
-    allow_downgrade: bool,
+    allowed: Allowed,
     key: Path | None,
 ) -> list[InstallReport]:
     """Install what the servers' stores hold."""
     chosen = targets(session.pemda(name), servers)
     trusted = trusted_keys(session, key)
-    return [install_on(session, t, trusted, release, allow_downgrade) for t in chosen]
+    return [install_on(session, t, trusted, release, allowed) for t in chosen]
 
 
-def roll_back(session: Session, name: str, servers: list[str] | None) -> list[RollbackReport]:
-    """Go back on each server."""
+def roll_back(
+    session: Session, name: str, servers: list[str] | None, with_data: bool
+) -> list[RollbackReport]:
+    """Go back on each server; `with_data` puts back the data of before the upgrade."""
     from smartcity_pkg.install.rollback import rollback
 
     reports = []
     for target in targets(session.pemda(name), servers):
         with target.host() as host:
-            reports.append(rollback(host, target.server.name, progress=session.progress))
+            done = rollback(
+                host, target.server.name, with_data=with_data, progress=session.progress
+            )
+            reports.append(done)
     return reports
 
 
@@ -272,7 +285,7 @@ def install_on(
     target: Target,
     trusted: TrustedKeys,
     release: str | None,
-    allow_downgrade: bool,
+    allowed: Allowed,
 ) -> InstallReport:
     """Install on one server what its store holds."""
     from smartcity_pkg.install.outcome import InstallOptions
@@ -285,5 +298,7 @@ def install_on(
             trusted=trusted,
             release_name=release,
             progress=session.progress,
-            options=InstallOptions(allow_downgrade=allow_downgrade),
+            options=InstallOptions(
+                allow_downgrade=allowed.downgrade, without_backup=allowed.without_backup
+            ),
         )
