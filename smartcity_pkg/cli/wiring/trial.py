@@ -91,9 +91,9 @@ def pack(trial: Trial, names: Sequence[str], today: date) -> Release:
 
 def deploy(trial: Trial) -> None:
     """Ship the newest release to the practice server and install it there."""
-    from smartcity_pkg.cli.wiring.servers import deploy_bundle
+    from smartcity_pkg.cli.wiring.servers import Allowed, deploy_bundle
 
-    deploy_bundle(trial.session, _REGION, None, None, False, None)
+    deploy_bundle(trial.session, _REGION, None, None, Allowed(), None)
 
 
 @contextmanager
