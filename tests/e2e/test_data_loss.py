@@ -55,13 +55,13 @@ class Life:
 
     def all_data(self) -> tuple[str, str]:
         """Every row and sequence of LAKSA's database, and the sum of every file."""
-        tables = "complaints events schema_migrations"
-        rows = self.sh(
-            "psql='docker exec smartcity-postgres-postgres-1 /usr/lib/postgresql/17/bin/psql"
-            " -h /tmp/postgresql -U postgres -d laksa -At'\n"
-            f'for table in {tables}; do $psql -c "TABLE $table ORDER BY 1"; done\n'
-            '$psql -c "SELECT sequencename, last_value FROM pg_sequences ORDER BY 1"'
+        psql = (
+            "docker exec smartcity-postgres-postgres-1 /usr/lib/postgresql/17/bin/psql"
+            " -h /tmp/postgresql -U postgres -d laksa -At -c"
         )
+        asked = [f"TABLE {name} ORDER BY 1" for name in ("complaints", "events")]
+        asked += ["TABLE schema_migrations ORDER BY 1", "TABLE pg_sequences"]
+        rows = "".join(self.sh(f'{psql} "{query}"') for query in asked)
         files = self.sh(
             "docker exec smartcity-laksa-web-1 sh -c"
             " 'cd /data; find . -type f | sort | xargs sha256sum'"
