@@ -28,6 +28,7 @@ lint: venv
 	$(BIN)/lint-imports --cache-dir $(VENV)/.import_linter
 
 bench: packages venv
+	@bash .ci/packages casync rsync xdelta3
 	@for b in benchmarks/*/run.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
 
 images: packages venv

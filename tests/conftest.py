@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import console
 import pytest
 from fat_disk import fat_disk, lacking
 from workspace import worker
@@ -31,6 +32,13 @@ def lab() -> Iterator[Lab]:
     with Lab(os.environ.get("SMARTCITY_LAB_PREFIX", "st") + worker()) as lab:
         lab.up()
         yield lab
+
+
+@pytest.fixture(scope="session")
+def portable_python() -> None:
+    """Practice servers can run this Python."""
+    if reason := console.lacking():
+        missing(reason)
 
 
 @pytest.fixture

@@ -19,3 +19,11 @@ TRUST = typer.Option(
     metavar="FILE",
     help=_("Trust this public key alone (default: the workspace's ring, else all keys/*.pub)."),
 )
+PLAIN_HTTP = typer.Option(
+    False,
+    "--plain-http",
+    help=_("Speak HTTP, not HTTPS (for this machine's own registry that is so anyway)."),
+)
+CA = typer.Option(
+    None, "--ca", metavar="FILE", help=_("Trust only these authorities for HTTPS (PEM).")
+)

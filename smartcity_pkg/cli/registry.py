@@ -6,19 +6,10 @@ from pathlib import Path
 
 import typer
 
-from smartcity_pkg.cli.parameters import BUNDLE, TRUST
+from smartcity_pkg.cli.parameters import BUNDLE, CA, PLAIN_HTTP, TRUST
 from smartcity_pkg.cli.screens import Command
 from smartcity_pkg.cli.session import session_of
 from smartcity_pkg.core.i18n import _
-
-_PLAIN = typer.Option(
-    False,
-    "--plain-http",
-    help=_("Speak HTTP, not HTTPS (for this machine's own registry that is so anyway)."),
-)
-_CA = typer.Option(
-    None, "--ca", metavar="FILE", help=_("Trust only these authorities for HTTPS (PEM).")
-)
 
 
 def register(app: typer.Typer) -> None:
@@ -36,8 +27,8 @@ def push(
         metavar="HOST/NAME[:TAG]", help=_("Where to; without a tag: the release and “latest”.")
     ),
     key: Path | None = TRUST,
-    plain_http: bool = _PLAIN,
-    ca: Path | None = _CA,
+    plain_http: bool = PLAIN_HTTP,
+    ca: Path | None = CA,
 ) -> None:
     """Push a bundle; credentials come from the environment or docker's config.json."""
     from smartcity_pkg.bundle.registry.address import Transport
@@ -62,8 +53,8 @@ def pull(
         help=_("A folder or a .tar (default: releases/<region>/<serial>-<digest>.tar)."),
     ),
     key: Path | None = TRUST,
-    plain_http: bool = _PLAIN,
-    ca: Path | None = _CA,
+    plain_http: bool = PLAIN_HTTP,
+    ca: Path | None = CA,
 ) -> None:
     """Pull a bundle; an untrusted one is refused with exit code 10 and leaves nothing."""
     from smartcity_pkg.bundle.registry.address import Transport

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from smartcity_pkg.cli import roads
-from smartcity_pkg.cli.parameters import BUNDLE, PEMDA, SERVER, TRUST
+from smartcity_pkg.cli.parameters import BUNDLE, CA, PEMDA, PLAIN_HTTP, SERVER, TRUST
 from smartcity_pkg.cli.screens import Command
 from smartcity_pkg.cli.session import Session, session_of
 from smartcity_pkg.core.i18n import _
@@ -22,6 +22,21 @@ _OLDER = typer.Option(
     False,
     "--allow-downgrade",
     help=_("Accept a lower serial than the server has had; the journal records it."),
+)
+_LIMIT = typer.Option(
+    None,
+    "--limit",
+    metavar="RATE",
+    help=_("Send no faster, all servers together: 512kbit/s, 2Mbit/s, 1.5MB/s."),
+)
+_WINDOW = typer.Option(
+    None,
+    "--window",
+    metavar="FROM-UNTIL",
+    help=_("Send only at these hours, such as 22:00-05:00; else wait, and go on the next day."),
+)
+_PARALLEL = typer.Option(
+    None, "--parallel", metavar="N", help=_("Send to so many servers at once (default: 8).")
 )
 
 
@@ -54,32 +69,59 @@ def ship(
     bundle: str = BUNDLE,
     pemda: str | None = _PROFILE,
     server: list[str] | None = SERVER,
+    limit: str | None = _LIMIT,
+    window: str | None = _WINDOW,
+    parallel: int | None = _PARALLEL,
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help=_("Only show what would be sent, and how long it would take.")
+    ),
+    plain_http: bool = PLAIN_HTTP,
+    ca: Path | None = CA,
     key: Path | None = TRUST,
-    to: str | None = roads.TO,
+    to: str = roads.TO,
     part_size: str | None = roads.PART_SIZE,
     parity: int | None = roads.PARITY,
 ) -> None:
     """Ship a verified bundle."""
-    from smartcity_pkg.cli.wiring.servers import ship_bundle
-    from smartcity_pkg.ui.views.server import shipped
+    from smartcity_pkg.cli.wiring.servers import preview_bundle, ship_bundle
+    from smartcity_pkg.cli.wiring.shipping import ShipOptions
+    from smartcity_pkg.ui.views.shipping import previewed, shipped
 
     session = session_of(context)
-    if to is not None:
-        roads.refuse({"--pemda": pemda, "--server": server}, _("with --to media:DIR"))
-        _ship_to_disk(session, bundle, to, key, part_size, parity)
+    way = roads.road(to, "--to")
+    by_ssh: dict[str, object] = {"--limit": limit, "--window": window}
+    by_ssh["--dry-run"] = dry_run
+    by_link = {"--pemda": pemda, "--server": server, "--parallel": parallel, **by_ssh}
+    of_registry: dict[str, object] = {"--plain-http": plain_http, "--ca": ca}
+    if isinstance(way, roads.MediaRoad):
+        roads.refuse(by_link | of_registry, _("with --to media:DIR"))
+        _ship_to_disk(session, bundle, way.folder, key, part_size, parity)
         return
     roads.refuse({"--part-size": part_size, "--parity": parity}, _("without --to media:DIR"))
-    session.show(shipped(ship_bundle(session, bundle, pemda, server, key)))
+    if isinstance(way, roads.RegistryRoad):
+        roads.refuse(by_ssh, _("with --to registry:HOST/NAME"))
+    else:
+        roads.refuse(of_registry, _("without --to registry:HOST/NAME"))
+    options = ShipOptions(limit, window, parallel, way, plain_http, ca)
+    if dry_run:
+        session.show(previewed(preview_bundle(session, bundle, pemda, server, key, options)))
+        return
+    outcomes = ship_bundle(session, bundle, pemda, server, key, options)
+    session.show_all(outcomes, shipped(outcomes))
 
 
 def _ship_to_disk(
-    session: Session, bundle: str, to: str, key: Path | None, size: str | None, parity: int | None
+    session: Session,
+    bundle: str,
+    disk: Path,
+    key: Path | None,
+    size: str | None,
+    parity: int | None,
 ) -> None:
     from smartcity_pkg.cli.wiring.media import copy_bundle
     from smartcity_pkg.ship.media.shape import Shape
     from smartcity_pkg.ui.views.media import copied
 
-    disk = roads.road(to, "--to").folder
     shape = Shape(roads.size_bytes(size, "--part-size"), parity)
     session.show(copied(copy_bundle(session, bundle, disk, key, shape)))
 
@@ -104,7 +146,7 @@ def install(
         from smartcity_pkg.cli.wiring.media import install_from_disk
         from smartcity_pkg.ui.views.media import installed_from_disk
 
-        disk = roads.road(source, "--from").folder
+        disk = roads.disk(source, "--from")
         done = install_from_disk(session, pemda, disk, server, release, chosen, key)
         session.show(installed_from_disk(*done))
         return
@@ -118,15 +160,20 @@ def deploy(
     server: list[str] | None = SERVER,
     allow_downgrade: bool = _OLDER,
     without_backup: list[str] | None = _WITHOUT_BACKUP,
+    limit: str | None = _LIMIT,
+    window: str | None = _WINDOW,
+    parallel: int | None = _PARALLEL,
     key: Path | None = TRUST,
 ) -> None:
     """Ship and install the same release."""
     from smartcity_pkg.cli.wiring.servers import Allowed, deploy_bundle
-    from smartcity_pkg.ui.views.server import deployed
+    from smartcity_pkg.cli.wiring.shipping import ShipOptions
+    from smartcity_pkg.ui.views.shipping import deployed
 
-    session = session_of(context)
+    session, options = session_of(context), ShipOptions(limit, window, parallel)
     chosen = Allowed(allow_downgrade, tuple(without_backup or ()))
-    session.show(deployed(*deploy_bundle(session, bundle, pemda, server, chosen, key)))
+    ships, installs = deploy_bundle(session, bundle, pemda, server, chosen, key, options)
+    session.show_all(ships, deployed(ships, installs))
 
 
 def status(context: typer.Context, pemda: str = PEMDA, server: list[str] | None = SERVER) -> None:

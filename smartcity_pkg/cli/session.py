@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from smartcity_pkg.catalogue.pemda import Pemda
     from smartcity_pkg.catalogue.plan import Plan
     from smartcity_pkg.core.progress import Event
+    from smartcity_pkg.ship.fanout import Outcome
     from smartcity_pkg.ui.presenter import Presenter, Result
 
 
@@ -46,6 +48,16 @@ class Session:
             sys.stdout.flush()
         except BrokenPipeError:  # `smartcity … | head` has seen enough
             discard_output()
+
+    def show_all(self, outcomes: Sequence[Outcome], result: Result) -> None:
+        """Show what became of each server, then raise what failed; one server alone just raises."""
+        from smartcity_pkg.ship.fanout import failure
+
+        error = failure(outcomes)
+        if error is None or len(outcomes) > 1:
+            self.show(result)
+        if error is not None:
+            raise error
 
     def close(self) -> None:
         """Take down what is drawn. May be called twice."""

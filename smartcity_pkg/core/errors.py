@@ -43,7 +43,7 @@ class UntrustedBundleError(SmartCityError):
 
 
 class LockedError(SmartCityError):
-    """Another installation holds the server's lock."""
+    """Another installation holds the server's lock, or another copy that of the disk."""
 
     code = "locked"
     exit_code = 11

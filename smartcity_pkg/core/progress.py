@@ -28,13 +28,15 @@ class Note:
 class Transfer:
     """How far a countable piece of work is, in bytes. `done` reaches `total` at the end.
 
-    `total` is 0 while nobody knows it.
+    `total` is 0 while nobody knows it. `saved` are bytes that need not be moved at all, because
+    they are there or can be made there.
     """
 
     task: str
     text: str
     done: int
     total: int
+    saved: int = 0
 
 
 Event = Step | Note | Transfer

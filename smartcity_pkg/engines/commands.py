@@ -1,7 +1,7 @@
 """The command lines of Docker and Docker Compose, as pure functions; running them is elsewhere.
 
-Every command that could fetch an image says that it must not. What belongs together is one script,
-because a round trip to a pemda's server may take half a second.
+Every command that could fetch an image says that it must not, but for `pull`. What belongs together
+is one script, because a round trip to a pemda's server may take half a second.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ done
 """
 _LOAD = """# load the image
 tar -chf - -C "$1" . | docker load --quiet
+"""
+_PULL = """# pull the image
+docker pull --quiet "$1" >/dev/null
 """
 # The command need not exist: it stands in for the one that an image may lack.
 _TRY = """# try the images
@@ -105,6 +108,11 @@ def put_archive_together(folder: str, blobs: str, layers: Iterable[str]) -> Argv
 def load(folder: str) -> Argv:
     """Load the image whose archive lies in `folder`; links are followed."""
     return script(_LOAD, folder)
+
+
+def pull(name: str) -> Argv:
+    """Fetch the image that `name` (`HOST/NAME@sha256:…`) gives the digest of."""
+    return script(_PULL, name)
 
 
 def try_images(references: Iterable[str]) -> Argv:

@@ -25,6 +25,7 @@ _HOOK_TIMEOUT_S = 1800.0
 _FEED_TIMEOUT_S = 6 * 3600.0
 _COMPOSE_TIMEOUT_S = 300.0
 _LOAD_BASE_S, _SLOWEST_DISK = 300.0, 2 * MIB  # bytes per second
+_SLOWEST_LINK = 4 << 10
 _CONTAINERD_ROOT = "/var/lib/containerd"
 
 
@@ -34,6 +35,7 @@ class ComposeEngine:
     def __init__(self, host: Host, store: StorePaths) -> None:
         self._host = host
         self._store = store
+        self._loaded: list[tuple[str, ...]] = []  # the layers of images
 
     # -- facts ----------------------------------------------------------------------------------
 
@@ -65,7 +67,8 @@ class ComposeEngine:
     def load(self, image: ReleaseImage, config: bytes, *, doubt: bool = False) -> None:
         """Load under a staging reference, prove, sync, and only then give the real one."""
         staging = archive.staging_reference(image)
-        self._load_archive(image, config)
+        # What this process loaded is there raw, under its diffID, in either kind of store.
+        self._load_archive(image, config, () if doubt else self._loaded)
         whole = staging in self._whole({staging: image})
         if whole and doubt and not self._reads_back(staging):
             of_manifest = digest.of_bytes(archive.manifest(image, config))
@@ -73,11 +76,36 @@ class ComposeEngine:
                 commands.discard_image(staging, image.config_digest, of_manifest),
                 timeout_s=_LOAD_BASE_S,
             )
-            self._load_archive(image, config)
+            self._load_archive(image, config, ())
             whole = staging in self._whole({staging: image}) and self._reads_back(staging)
         if not whole:
             self._host.run(commands.remove_image(staging), check=False)
             raise self._not_the_image(image)
+        self._name(image)
+        self._loaded.append(image.diff_ids)
+
+    def pull(self, image: ReleaseImage, name: str) -> None:
+        """Pull by digest, prove under a staging reference, sync, and only then give the real one.
+
+        The name that it has in the registry goes: it would keep the image for ever.
+        """
+        staging = archive.staging_reference(image)
+        size_bytes = sum(layer.size_bytes for layer in image.layers)
+        done = self._host.run(
+            commands.pull(name), timeout_s=_LOAD_BASE_S + size_bytes / _SLOWEST_LINK, check=False
+        )
+        if not done.ok:
+            raise self._pull_refused(image, name, done)
+        self._run(commands.tag(name, staging))
+        self._run(commands.remove_image(name))
+        if staging not in self._whole({staging: image}):
+            self._host.run(commands.remove_image(staging), check=False)
+            raise self._not_the_image(image)
+        self._name(image)
+
+    def _name(self, image: ReleaseImage) -> None:
+        """Move the reference to what was proven under the staging one."""
+        staging = archive.staging_reference(image)
         self._sync()
         self._run(commands.tag(staging, image.reference))
         self._run(commands.remove_image(staging))
@@ -88,9 +116,13 @@ class ComposeEngine:
         if self._host.run(commands.inspect_images([reference]), check=False).ok:
             self._run(commands.remove_image(reference))
 
-    def _load_archive(self, image: ReleaseImage, config: bytes) -> None:
+    def _load_archive(
+        self, image: ReleaseImage, config: bytes, held: Iterable[tuple[str, ...]]
+    ) -> None:
+        """Load `image` without the layers that it begins with as one of `held` does."""
         folder = str(self._store.parts / f"load-{digest.hex_of(image.config_digest)[:12]}")
-        layers = dict.fromkeys(digest.hex_of(layer) for layer in image.diff_ids)
+        absent = inspection.absent_layers(image.diff_ids, (), held)
+        layers = dict.fromkeys(digest.hex_of(layer) for layer in absent)
         small = archive.small_tar(archive.small_files(image, config))
         blobs = str(self._store.blobs)
         self._run(commands.put_archive_together(folder, blobs, layers), stdin=small)
@@ -136,16 +168,33 @@ class ComposeEngine:
     def _sync(self) -> None:
         self._run(commands.sync(self._facts.root_dir, _CONTAINERD_ROOT), timeout_s=_LOAD_BASE_S)
 
+    def _no_room(self, image: ReleaseImage, done: Completed) -> DiskFullError | None:
+        if b"no space left on device" not in done.stderr.lower():
+            return None
+        return DiskFullError(
+            _("{host}: no room left while loading {image}: {said}").format(
+                host=self._host.name, image=image.source, said=_last_lines(done)
+            ),
+            _("free some disk there (docker system df shows what Docker uses), then repeat"),
+        )
+
+    def _pull_refused(
+        self, image: ReleaseImage, name: str, done: Completed
+    ) -> EngineError | DiskFullError:
+        host = name.partition("/")[0]
+        return self._no_room(image, done) or EngineError(
+            _("{host}: the engine cannot pull {image} from {registry}: {said}").format(
+                host=self._host.name, image=image.source, registry=host, said=_last_lines(done)
+            ),
+            _(
+                "see on the server that it reaches {registry}, trusts its certificate"
+                " (/etc/docker/certs.d) and is logged in (docker login); or send by SSH: --to ssh"
+            ).format(registry=host),
+        )
+
     def _load_refused(self, image: ReleaseImage, done: Completed) -> EngineError | DiskFullError:
         said = _last_lines(done)
-        if b"no space left on device" in done.stderr.lower():
-            return DiskFullError(
-                _("{host}: no room left while loading {image}: {said}").format(
-                    host=self._host.name, image=image.source, said=said
-                ),
-                _("free some disk there (docker system df shows what Docker uses), then repeat"),
-            )
-        return EngineError(
+        return self._no_room(image, done) or EngineError(
             _("{host}: the engine refuses the image {image}: {said}").format(
                 host=self._host.name, image=image.source, said=said
             ),

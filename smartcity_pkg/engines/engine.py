@@ -9,7 +9,7 @@ The contract (tests/contracts/engine.py runs it on real Docker Engines):
 - Nothing is decided on English text: statuses come from `docker inspect` and exit statuses.
 - An image under its pinned reference is whole and on the disk: the reference is given last, after
   the content was proven and synced.
-- No image is ever pulled.
+- No image is ever pulled, but by `pull`, and then by its digest alone.
 """
 
 from __future__ import annotations
@@ -82,6 +82,14 @@ class Engine(Protocol):
         was interrupted) every byte is read back; a damaged image is removed and loaded afresh.
         Raises EngineError where the result is not the image, and then leaves its reference as it
         was.
+        """
+
+    def pull(self, image: ReleaseImage, name: str) -> None:
+        """Bring `image` from a registry into the engine, under its reference.
+
+        `name` is `HOST/NAME@sha256:…`, the digest that of the image's manifest. Raises EngineError
+        with the engine's own words where it cannot, or where the result is not the image; then its
+        reference stays as it was.
         """
 
     def remove_image(self, reference: str) -> None:

@@ -53,3 +53,11 @@ def dial(host: str, port: int, name: str) -> socket.socket:
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
     return stream
+
+
+def no_answer(name: str) -> UnreachableError:
+    """The error for a port that opens and then says nothing of SSH."""
+    return UnreachableError(
+        _("{name}: the connection opens, but no SSH server answers on it").format(name=name),
+        _("check the port in the profile, and whether sshd there is overloaded or blocks us"),
+    )

@@ -94,7 +94,8 @@ disk() {
   echo "disk $1 $(stat -c %d "$at") $(stat -f -c '%S %a %b' "$at")"
 }
 disk store "$1"
-for kind in blobs/sha256 parts; do
+# Parts first: one that gets its name meanwhile is then seen at least once.
+for kind in parts blobs/sha256; do
   if cd "$1/store/$kind" 2>/dev/null; then
     for file in *; do if [ -f "$file" ]; then echo "$file"; fi; done |
       xargs -r stat -c "file $kind %s %n" 2>/dev/null || true

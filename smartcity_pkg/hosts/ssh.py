@@ -11,7 +11,8 @@ import logging
 import shlex
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -21,7 +22,8 @@ from smartcity_pkg.core.errors import LoginError, RemoteCommandError, Unreachabl
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.hosts import hostkeys, streams
 from smartcity_pkg.hosts.address import SshAddress
-from smartcity_pkg.hosts.dial import CONNECT_TIMEOUT_S, dial
+from smartcity_pkg.hosts.dial import CONNECT_TIMEOUT_S, dial, no_answer
+from smartcity_pkg.hosts.flow import Flow
 from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, as_bytes, refused, too_slow
 from smartcity_pkg.hosts.pulse import Watched
 
@@ -34,6 +36,7 @@ _CIPHERS = (
 )
 _HANDSHAKE_TIMEOUT_S = 12.0
 _REMOTE_GRACE_S = 10
+_LONGEST_TRIP_S = 1.0
 _FORBIDDEN = 1  # RFC 4254, 5.1: SSH_OPEN_ADMINISTRATIVELY_PROHIBITED
 
 # What goes wrong is raised as our errors; paramiko's log would only repeat it on the screen.
@@ -80,6 +83,8 @@ class SshHost:
         self._transports = tuple(transports)
         self._transport = transports[0]
         self._sudo = () if as_root else ("sudo", "-n", "--")
+        self._trip_s = _LONGEST_TRIP_S
+        self._reports_often = "OpenSSH" in transports[0].remote_version
 
     @property
     def name(self) -> str:
@@ -98,6 +103,7 @@ class SshHost:
         limit = ("timeout", "-k", "5", str(int(timeout_s) + _REMOTE_GRACE_S))
         line = shlex.join((*self._sudo, "env", "LC_ALL=C", *limit, *argv))
         expired = threading.Event()
+        began = time.monotonic()
         try:
             with self._translated():
                 channel = self._transport.open_session(timeout=_HANDSHAKE_TIMEOUT_S)
@@ -106,6 +112,8 @@ class SshHost:
                 _("{name}: the SSH server opens no further session").format(name=self._name),
                 _("raise MaxSessions in /etc/ssh/sshd_config there to 10 or more, reload sshd"),
             ) from error
+
+        self._trip_s = min(self._trip_s, time.monotonic() - began)
 
         def give_up() -> None:
             expired.set()
@@ -122,7 +130,7 @@ class SshHost:
                 channel.exec_command(as_bytes(f"{line}; exit $?"))
             stdout, stderr = streams.converse(
                 stdin,
-                write=channel.sendall,
+                write=self._writer(channel),
                 end_input=channel.shutdown_write,
                 read_stdout=channel.recv,
                 read_stderr=channel.recv_stderr,
@@ -172,6 +180,9 @@ class SshHost:
                 "echo '{user} ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/smartcity"
             ).format(user=address.user),
         )
+
+    def _writer(self, channel: paramiko.Channel) -> Callable[[bytes], object]:
+        return Flow(channel, self._trip_s).write if self._reports_often else channel.sendall
 
     def _status(self, channel: paramiko.Channel) -> int:
         while not channel.status_event.wait(1.0) and self._transport.is_active():
@@ -292,17 +303,10 @@ def _handshake(
             ),
         ) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise _no_answer(name) from error
+        raise no_answer(name) from error
     if not transport.initial_kex_done:
-        raise _no_answer(name)
+        raise no_answer(name)
     return transport
-
-
-def _no_answer(name: str) -> UnreachableError:
-    return UnreachableError(
-        _("{name}: the connection opens, but no SSH server answers on it").format(name=name),
-        _("check the port in the profile, and whether sshd there is overloaded or blocks us"),
-    )
 
 
 def _signatures(key_type: str) -> tuple[str, ...]:

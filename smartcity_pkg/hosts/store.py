@@ -3,9 +3,6 @@
 The rule of `store/blobs/sha256/`: a file named H holds bytes whose sha256 is H. Nothing gets such a
 name before the server itself has computed the sum and synced the file; bytes on their way live in
 `store/parts/`. What to send, and how it is encoded on the wire, is decided in `ship`.
-
-The scripts need a POSIX shell, coreutils and tar. They are silent until they end, so that none
-loses a step to SIGPIPE when the client dies, and each may be run again after any interruption.
 """
 
 from __future__ import annotations
@@ -15,22 +12,19 @@ import tarfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal
 
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import RemoteCommandError
 from smartcity_pkg.core.i18n import _
-from smartcity_pkg.hosts import patchform
-from smartcity_pkg.hosts.host import DISK_FULL_STATUS, Completed, Host, refused, script
+from smartcity_pkg.hosts import storescripts as scripts
+from smartcity_pkg.hosts.host import Completed, Host, refused, script
+from smartcity_pkg.hosts.storescripts import Encoding
 
 DEFAULT_ROOT = "/var/lib/smartcity"
 RECEIPTS_FILE = "receipts.json"
-Encoding = Literal["zstd", "gzip", "none", "patch"]
 
-_DAMAGED_STATUS = 65  # EX_DATAERR of sysexits.h: the bytes are not those that were promised
-_ABSENT_STATUS = 66  # EX_NOINPUT
 _SLOWEST_DISK = 4 << 20  # bytes a second that a server's disk is trusted to do at least
-_SLOWEST_LINK = 4 << 10
+SLOWEST_LINK = 4 << 10  # bytes a second that a link is trusted to do
 
 
 class StorePaths:
@@ -82,149 +76,6 @@ class PartState:
     digest: str
 
 
-# `lost` ends a script after a failed write: ENOSPC's number if the file system of $1 has less than
-# 4 MiB or no inode left, else $2. Measured instead of read from a message in some language.
-LOST = f"""
-lost() {{
-  status=$2
-  set -- $(stat -f -c '%a %S %c %d' "$1")
-  if [ $(($1 * $2)) -lt 4194304 ]; then status={DISK_FULL_STATUS}; fi
-  if [ "$3" -gt 0 ] && [ "$4" -eq 0 ]; then status={DISK_FULL_STATUS}; fi
-  [ -z "$new" ] || rm -rf "$new"
-  exit "$status"
-}}
-umask 077
-new=
-"""
-
-# Scratch names end in the process id of their script: what a dead one left is swept here.
-_PREPARE = f"""# prepare the store
-{LOST}
-root=$1; shift
-mkdir -p "$@" || lost / 1
-chmod 700 "$root"
-for old in "$1"/*.new.*; do
-  if [ -e "$old" ] && ! kill -0 "${{old##*.}}" 2>/dev/null; then rm -rf "$old"; fi
-done
-"""
-
-_PRESENT = """# list what the store holds
-cd "$1" 2>/dev/null || exit 0
-while read -r name; do if [ -f "$name" ]; then echo "$name"; fi; done
-"""
-
-_SUMS = """# check the store's content
-cd "$1" 2>/dev/null || exit 0
-while read -r name; do if [ -f "$name" ]; then sha256sum "$name"; fi; done
-"""
-
-# The names of the store's files stand in the order of their bytes (LC_ALL=C), as for `facts`.
-_UNPACK_LIKE = """
-unpack() {
-  (
-    cd "$blobs"
-    set -- *
-    at=1
-    for range in $ranges; do
-      shift $((${range%-*} - at))
-      at=${range%-*}
-      while [ "$at" -le "${range#*-}" ]; do
-        cat "$1" || exit 1
-        shift
-        at=$((at + 1))
-      done
-    done
-  ) >"$like" || return 1
-  if [ -s "$like" ]; then set -- -D "$like"; fi
-  zstd -q -d -c "$@" | tar -xf - -C "$new" || return 1
-}
-"""
-
-
-def _put_small(like: bool) -> str:
-    unpack = _UNPACK_LIKE if like else 'unpack() { tar -xf - -C "$new"; }'
-    return f"""# store small blobs
-{LOST}{unpack}
-parts=$1 blobs=$2 ranges=$3 new=$1/small.new.$$ like=$1/like.new.$$
-shift 3
-mkdir "$new" || lost "$parts" 1
-unpack 2>/dev/null || {{ rm -f "$like"; lost "$parts" {_DAMAGED_STATUS}; }}
-rm -f "$like"
-cd "$new"
-for name in *; do echo "$name  $name"; done >../sums.new.$$ || lost "$parts" 1
-if sha256sum -c ../sums.new.$$ >/dev/null 2>&1; then rm -f ../sums.new.$$
-else rm -f ../sums.new.$$; lost "$parts" {_DAMAGED_STATUS}; fi
-sync -- * && mv -f -- * "$blobs/" || lost "$parts" 1
-sync "$blobs"
-cd /
-rmdir "$new"
-"""
-
-
-_PART_STATE = """# look at a partial blob
-[ -f "$1" ] || { echo 0; exit 0; }
-size=$(wc -c <"$1")
-echo "$size"
-head -c "$size" "$1" | sha256sum
-"""
-
-_APPEND = f"""# receive a blob
-{LOST}
-dd of="$1" oflag=seek_bytes seek="$2" conv=notrunc bs=1M iflag=fullblock 2>/dev/null \
-  || lost "${{1%/*}}" 1
-"""
-
-_DECODE: dict[Encoding, str] = {
-    "zstd": 'zstd -q -d -c <"$part" >"$new/layer"',
-    "gzip": 'gzip -d -c <"$part" >"$new/layer"',
-    # A copy: a stopped writer of the part that wakes up late must not reach the final name.
-    "none": 'cat <"$part" >"$new/layer"',
-    "patch": "rebuild",
-}
-
-
-def _finish(encoding: Encoding) -> str:
-    return f"""# check a blob and give it its name
-{LOST}{patchform.APPLY if encoding == "patch" else ""}
-part=$1 parts=${{1%/*}} wire=$2 want=$3 blobs=$4 base=$4/$5
-[ -f "$part" ] || exit {_ABSENT_STATUS}
-if [ "$wire" != - ]; then
-  sum=$(sha256sum <"$part")
-  [ "${{sum%% *}}" = "$wire" ] || exit {_DAMAGED_STATUS}
-fi
-new=$parts/$want.new.$$
-mkdir "$new" || lost "$parts" 1
-{{ {_DECODE[encoding]}; }} 2>/dev/null || lost "$parts" {_DAMAGED_STATUS}
-sum=$(sha256sum <"$new/layer")
-[ "${{sum%% *}}" = "$want" ] || lost "$parts" {_DAMAGED_STATUS}
-sync "$new/layer" && mv -f "$new/layer" "$blobs/$want" || lost "$parts" 1
-sync "$blobs"
-rm -rf "$part" "$new"
-"""
-
-
-_PUBLISH = f"""# write a file of the store
-{LOST}
-new=$1/$2.new.$$
-cat >"$new" || lost "$1" 1
-sum=$(sha256sum <"$new")
-[ "${{sum%% *}}" = "$4" ] || lost "$1" {_DAMAGED_STATUS}
-sync "$new" && mv -f "$new" "$3/$2" || lost "$1" 1
-sync "$3"
-"""
-
-_READ = f"""# read a file of the store
-[ -f "$1" ] || exit {_ABSENT_STATUS}
-cat "$1"
-"""
-
-_REMOVE = """# remove content from the store
-cd "$1" 2>/dev/null || exit 0
-while read -r name; do rm -f "./$name"; done
-sync .
-"""
-
-
 class Store:
     """The store on one host. Every operation may be repeated; DiskFullError where room lacks."""
 
@@ -236,17 +87,17 @@ class Store:
         """Make the folders, readable by root alone, and sweep what dead scripts left."""
         paths = self.paths
         folders = (paths.parts, paths.blobs, paths.offers, paths.releases)
-        self._run(script(_PREPARE, str(paths.root), *map(str, folders)))
+        self._run(script(scripts.PREPARE, str(paths.root), *map(str, folders)))
 
     def present(self, digests: Collection[str]) -> frozenset[str]:
         """Those of `digests` that have a file of their name (its content is not read again)."""
-        done = self._run(script(_PRESENT, str(self.paths.blobs)), stdin=_lines(digests))
+        done = self._run(script(scripts.PRESENT, str(self.paths.blobs)), stdin=_lines(digests))
         return frozenset(f"sha256:{name}" for name in done.text.split())
 
     def damaged(self, digests: Mapping[str, int]) -> frozenset[str]:
         """Those of `digests` (with their sizes in bytes) that are missing or have other content."""
         done = self._run(
-            script(_SUMS, str(self.paths.blobs)),
+            script(scripts.SUMS, str(self.paths.blobs)),
             stdin=_lines(digests),
             timeout_s=_disk_time_s(sum(digests.values())),
         )
@@ -256,7 +107,15 @@ class Store:
 
     def put_small(self, items: Mapping[str, bytes]) -> None:
         """Store blobs, digest to content, in one round trip; all are held in memory."""
-        if items and not self._put_small(archive_of(items)):
+        self.put_encoded({name: ("none", content) for name, content in items.items()})
+
+    def put_encoded(self, items: Mapping[str, tuple[Encoding, bytes]]) -> None:
+        """As `put_small`, for content that is opened there: its digest to its encoded bytes."""
+        named = {
+            digest.hex_of(name) + ("" if encoding == "none" else f".{encoding}"): content
+            for name, (encoding, content) in items.items()
+        }
+        if named and not self._put_small(_tar(named)):
             raise self._garbled(_("small files"))
 
     def put_small_like(self, packed: bytes, ranges: Sequence[tuple[int, int]]) -> bool:
@@ -271,18 +130,18 @@ class Store:
     def _put_small(self, archive: bytes, ranges: str | None = None) -> bool:
         done = self._run(
             script(
-                _put_small(like=ranges is not None),
+                scripts.put_small_script(like=ranges is not None),
                 *(str(self.paths.parts), str(self.paths.blobs), ranges or ""),
             ),
             stdin=archive,
             timeout_s=_link_time_s(len(archive)),
-            accept=(_DAMAGED_STATUS,),
+            accept=(scripts.DAMAGED_STATUS,),
         )
         return done.ok
 
     def part_state(self, part: str) -> PartState:
         """How much of `part` has arrived; the server reads it all to compute the digest."""
-        done = self._run(script(_PART_STATE, str(self.paths.part(part))), timeout_s=3600)
+        done = self._run(script(scripts.PART_STATE, str(self.paths.part(part))), timeout_s=3600)
         fields = done.text.split()
         if len(fields) < 2:
             return PartState(0, digest.of_bytes(b""))
@@ -294,7 +153,7 @@ class Store:
         Stops cleanly at any cut: what has arrived stays, in place.
         """
         self._run(
-            script(_APPEND, str(self.paths.part(part)), str(offset)),
+            script(scripts.APPEND, str(self.paths.part(part)), str(offset)),
             stdin=chunks,
             timeout_s=_link_time_s(size_bytes),
         )
@@ -322,12 +181,12 @@ class Store:
         wire = digest.hex_of(wire_digest) if wire_digest else "-"
         done = self._run(
             script(
-                _finish(encoding),
+                scripts.finish_script(encoding),
                 *(str(self.paths.part(part)), wire, digest.hex_of(content)),
                 *(str(self.paths.blobs), digest.hex_of(old)),
             ),
             timeout_s=_disk_time_s(3 * size_bytes),
-            accept=(_DAMAGED_STATUS, _ABSENT_STATUS),
+            accept=(scripts.DAMAGED_STATUS, scripts.ABSENT_STATUS),
         )
         return done.ok
 
@@ -339,7 +198,7 @@ class Store:
         """Put a small file at `path`, whole or not at all; `what` names it in messages."""
         done = self._run(
             script(
-                _PUBLISH,
+                scripts.PUBLISH,
                 str(self.paths.parts),
                 path.name,
                 str(path.parent),
@@ -347,19 +206,19 @@ class Store:
             ),
             stdin=data,
             timeout_s=_link_time_s(len(data)),
-            accept=(_DAMAGED_STATUS,),
+            accept=(scripts.DAMAGED_STATUS,),
         )
         if not done.ok:
             raise self._garbled(what)
 
     def read(self, path: PurePosixPath) -> bytes | None:
         """The content of a small file; None where there is none."""
-        done = self._run(script(_READ, str(path)), accept=(_ABSENT_STATUS,))
+        done = self._run(script(scripts.READ, str(path)), accept=(scripts.ABSENT_STATUS,))
         return done.stdout if done.ok else None
 
     def remove(self, digests: Collection[str]) -> None:
         """Delete content; what is not there is passed over."""
-        self._run(script(_REMOVE, str(self.paths.blobs)), stdin=_lines(digests))
+        self._run(script(scripts.REMOVE, str(self.paths.blobs)), stdin=_lines(digests))
 
     def _run(
         self,
@@ -389,10 +248,14 @@ def _lines(digests: Iterable[str]) -> bytes:
 
 def archive_of(items: Mapping[str, bytes]) -> bytes:
     """A tar of blobs, digest to content, for `put_small_like`."""
+    return _tar({digest.hex_of(name): content for name, content in items.items()})
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, content in sorted(items.items()):
-            member = tarfile.TarInfo(digest.hex_of(name))
+        for name, content in sorted(files.items()):
+            member = tarfile.TarInfo(name)
             member.size = len(content)
             member.mode = 0o600
             archive.addfile(member, io.BytesIO(content))
@@ -405,4 +268,4 @@ def _disk_time_s(size_bytes: int) -> float:
 
 def _link_time_s(size_bytes: int) -> float:
     """Long on purpose: a dead link is noticed by other means within 15 s."""
-    return 120 + size_bytes / _SLOWEST_LINK
+    return 120 + size_bytes / SLOWEST_LINK

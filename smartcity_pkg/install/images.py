@@ -6,6 +6,7 @@ are at hand, is decided here, before anything is changed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from smartcity_pkg.catalogue.release import Release, ReleaseImage
@@ -18,6 +19,9 @@ from smartcity_pkg.hosts.host import script
 from smartcity_pkg.install.journal import Journal
 from smartcity_pkg.install.offers import check_blobs, peek, read_blob, release_names
 from smartcity_pkg.install.place import Place
+
+# Of one image alone, each at most this large, and together; raw bytes.
+_OWN_BYTES, _ALL_OWN_BYTES = 64 << 20, 256 << 20
 
 _DROP = """# remove layers that the engine has
 cd "$1"
@@ -84,11 +88,36 @@ def prove_images(place: Place, release: Release) -> tuple[str, ...]:
 
 
 def drop_loaded_layers(place: Place, release: Release) -> None:
-    """Remove layers from the store that the engine now has, unless another offer waits for them."""
-    mine = {layer for image in release.images_on(place.server) for layer in image.diff_ids}
+    """Remove layers from the store that the engine now has, unless another offer waits for them.
+
+    An app's own layers stay as far as they are small: the patch to the next version begins with
+    them, and bringing them out of the engine takes longer than such a patch.
+    """
+    images = release.images_on(place.server)
+    mine = {layer for image in images for layer in image.diff_ids}
     for name in release_names(place):
         other = peek(place, name) if name != release.name else None
-        if other is not None and other.serial > release.serial:
-            mine -= {layer for image in other.images for layer in image.diff_ids}
+        if other is None:
+            continue
+        layers = {layer for image in other.images for layer in image.diff_ids}
+        if other.serial > release.serial:
+            mine -= layers
+        else:
+            mine |= layers
+    mine -= _own_layers(images)
     names = "".join(f"{layer.removeprefix('sha256:')}\n" for layer in sorted(mine))
     place.host.run(script(_DROP, str(place.store.blobs)), stdin=names.encode())
+
+
+def _own_layers(images: Iterable[ReleaseImage]) -> frozenset[str]:
+    """The layers that no two images share, the smallest first, until there is no more room."""
+    found = [layer for image in images for layer in image.layers]
+    used = Counter(layer.diff_id for layer in found)
+    own = sorted((la.size_bytes, la.diff_id) for la in found if used[la.diff_id] == 1)
+    kept, left = set(), _ALL_OWN_BYTES
+    for size_bytes, diff_id in own:
+        left -= size_bytes
+        if size_bytes > _OWN_BYTES or left < 0:
+            break
+        kept.add(diff_id)
+    return frozenset(kept)

@@ -1,32 +1,41 @@
-"""Counting what really goes over a connection: a host that counts; deciding is left to others."""
+"""What really goes over a connection, counted and paced; deciding is left to others."""
 
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, Host, as_bytes
+from smartcity_pkg.ship.pace import Pace
 
 
 class Meter:
-    """Bytes given to connections: input of commands, and the commands themselves."""
+    """Bytes given to connections, by any thread: input of commands, and the commands themselves."""
 
     def __init__(self) -> None:
         self.sent_bytes = 0
+        self._lock = threading.Lock()
+
+    def count(self, size_bytes: int) -> None:
+        """So many more were given."""
+        with self._lock:
+            self.sent_bytes += size_bytes
 
     def counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """`chunks`, each counted when it is handed over."""
         for chunk in chunks:
-            self.sent_bytes += len(chunk)
+            self.count(len(chunk))
             yield chunk
 
 
 class MeteredHost:
-    """A host like the one inside, counted by `meter`."""
+    """A host like the one inside, counted by `meter`, whose input leaves at `pace`."""
 
-    def __init__(self, inside: Host, meter: Meter) -> None:
+    def __init__(self, inside: Host, meter: Meter, pace: Pace) -> None:
         self._inside = inside
         self._meter = meter
+        self._pace = pace
 
     @property
     def name(self) -> str:
@@ -42,11 +51,12 @@ class MeteredHost:
         check: bool = True,
     ) -> Completed:
         """Run inside, and count."""
-        self._meter.sent_bytes += sum(len(as_bytes(argument)) for argument in argv)
+        words = sum(len(as_bytes(argument)) for argument in argv)
+        self._pace.take(words)
+        self._meter.count(words)
         chunks = (stdin,) if isinstance(stdin, bytes) else stdin
-        return self._inside.run(
-            argv, stdin=self._meter.counted(chunks), timeout_s=timeout_s, check=check
-        )
+        paced = self._meter.counted(self._pace.through(chunks))
+        return self._inside.run(argv, stdin=paced, timeout_s=timeout_s, check=check)
 
     def connect(self, address: str, port: int, timeout_s: float = 10.0) -> socket.socket:
         """A stream of the host inside; its bytes are not counted."""

@@ -8,12 +8,12 @@ book (`bundle.patch`).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from smartcity_pkg.bundle.contents import BundleContents
 from smartcity_pkg.bundle.patch.book import LEAST_BYTES, MOST_SHARE, Patch, PatchBook
+from smartcity_pkg.bundle.patch.encode import MOST_CARE, SOME_CARE
 from smartcity_pkg.core.errors import DiskFullError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Step, no_progress
@@ -27,8 +27,9 @@ USUAL_MBPS = 10.0
 # What a patch has of the whole layer's bytes, before it is made.
 _USUAL_SHARE = 0.05
 _APPLY_BYTES_S, _APPLY_LEAST_S = 80e6, 0.3
-# Two cores, with the care that `bundle.patch.encode` takes; it goes on beside `docker save`.
-_ENCODE_BYTES_S, _ENCODE_MOST_S = 8e6, 20.0
+# Making a patch on two cores: reading and the quick level, and what gets more care.
+_QUICK_BYTES_S, _CAREFUL_BYTES_S = 60e6, 7e6
+_CARE_AT_1_MBPS = 320 << 20
 _TOOLS = frozenset(("zstd", "tar", "dd"))
 
 
@@ -66,18 +67,31 @@ def worthwhile(
         group = [
             o for c, o in sorted(chosen.items()) if c not in stored and o.old in recovery.layers
         ]
-        making_s = sum(o.blob.size_bytes for o in group if o.unmade) / _ENCODE_BYTES_S
-        cost_s = max(recovery.seconds, min(making_s, _ENCODE_MOST_S))
-        if sum(_gain_s(o, link_mbps) for o in group) > cost_s:
+        if sum(_gain_s(o, link_mbps) for o in group) > recovery.seconds:
             kept += group
     return tuple(sorted(kept, key=lambda o: o.blob.content))
 
 
+def care_for(link_mbps: float) -> int:
+    """How many bytes of a layer are worth the encoder's care: a slow link has the time for it."""
+    return min(max(SOME_CARE, int(_CARE_AT_1_MBPS / link_mbps)), MOST_CARE)
+
+
+def apply_s(size_bytes: int) -> float:
+    """How long a server makes a layer of so many bytes out of a patch, in seconds."""
+    return _APPLY_LEAST_S + size_bytes / _APPLY_BYTES_S
+
+
 def _gain_s(option: Option, link_mbps: float) -> float:
-    spared_s = (option.blob.wire_bytes - option.size_bytes) * 8 / (link_mbps * 1e6)
-    if option.old == option.blob.content:
-        return spared_s
-    return spared_s - _APPLY_LEAST_S - option.blob.size_bytes / _APPLY_BYTES_S
+    """What the option spares, in seconds; bringing its base out of the engine comes on top."""
+    size_bytes = option.blob.size_bytes
+    gain_s = (option.blob.wire_bytes - option.size_bytes) * 8 / (link_mbps * 1e6)
+    if option.old != option.blob.content:
+        gain_s -= apply_s(size_bytes)
+    if option.unmade:
+        gain_s -= size_bytes / _QUICK_BYTES_S
+        gain_s -= min(size_bytes, care_for(link_mbps)) / _CAREFUL_BYTES_S
+    return gain_s
 
 
 def with_options(
@@ -115,7 +129,6 @@ class Patcher:
         self.book = book
         self._link_mbps = link_mbps or USUAL_MBPS
         self._progress = progress
-        self._lock = threading.Lock()  # a patch is made once, for all servers
 
     def improved(
         self,
@@ -129,7 +142,7 @@ class Patcher:
             return plan
         held = {layer for image in facts.images for layer in image.diff_ids}
         held = (held | facts.blobs.keys()) - set(lost)
-        with self._lock:
+        with self.book.lock:
             sizes = self._sizes(held, contents)
             options = [o for b in plan.to_send if (o := self._option(b, held, sizes))]
             options = list(worthwhile(options, facts, sizes, self._link_mbps))
@@ -172,7 +185,8 @@ class Patcher:
             )
         )
         limit = int(option.blob.wire_bytes * MOST_SHARE)
-        patch = self.book.make(option.old, option.blob.content, limit)
+        care = care_for(self._link_mbps)
+        patch = self.book.make(option.old, option.blob.content, limit, care)
         return replace(option, size_bytes=patch.blob.size_bytes, patch=patch) if patch else None
 
     def _sizes(self, held: Iterable[str], contents: BundleContents) -> dict[str, int]:

@@ -22,7 +22,7 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import MIB, bytes_text
 from smartcity_pkg.engines.inspection import absent_layers
 from smartcity_pkg.hosts.facts import FileSystem, ServerFacts
-from smartcity_pkg.hosts.store import Encoding
+from smartcity_pkg.hosts.storescripts import Encoding
 from smartcity_pkg.ship.recovery import Recovery, recoveries
 
 # Documents up to this size travel together in one round trip; larger ones can resume.

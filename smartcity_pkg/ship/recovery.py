@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from smartcity_pkg.core import digest
 from smartcity_pkg.hosts.facts import ServerFacts
 from smartcity_pkg.hosts.host import Host, script
-from smartcity_pkg.hosts.store import LOST, StorePaths
+from smartcity_pkg.hosts.store import StorePaths
+from smartcity_pkg.hosts.storescripts import LOST
 
 # What `docker save`, reading it and hashing what is wanted were measured to do, with room to spare.
 _OVERLAY_BYTES_S = 110e6

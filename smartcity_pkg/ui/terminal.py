@@ -27,9 +27,12 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Event, Note, Step, Transfer
 from smartcity_pkg.core.units import bytes_text, seconds_text
 from smartcity_pkg.ui.presenter import Document, Facts, Line, Part, Result, Table
+from smartcity_pkg.ui.rates import Rate, Rates
 
 _PLAIN_EVERY_S = 5.0
+_PLAIN_TOGETHER = 4
 _PLAIN_WIDTH = 160
+_OTHER_LINES = 4
 _TONES = {"plain": "", "good": "green", "warn": "yellow", "bad": "bold red"}
 # ISO 6429's C0 and C1 controls, but for tab and line feed; DEL.
 _CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\t"), ord("\n")})
@@ -60,6 +63,7 @@ class TerminalPresenter:
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._plain: dict[str, _PlainTransfer] = {}
+        self._rates = Rates(clock)
 
     def progress(self, event: Event) -> None:
         """Steps and notes are lines; a transfer is a bar, or a line every few seconds.
@@ -104,7 +108,10 @@ class TerminalPresenter:
             known = self._plain.get(event.task)
             if known is None or known.is_over_before(event):
                 known = self._plain[event.task] = _PlainTransfer(self._clock())
-            if line := known.line(event, self._clock()):
+            # Many at once (a fleet's servers) share the lines that a few would have.
+            busy = sum(not plain.is_over for plain in self._plain.values())
+            every_s = _PLAIN_EVERY_S * max(1, busy / _PLAIN_TOGETHER)
+            if line := known.line(event, self._clock(), self._rates.of(event), every_s):
                 self.err.print(_shown(line))
             return
         if self._bars is None:
@@ -114,12 +121,24 @@ class TerminalPresenter:
                 DownloadColumn(),
                 TransferSpeedColumn(),
                 TimeRemainingColumn(),
+                TextColumn("{task.fields[saved]}", markup=False, style="green"),
                 console=self.err,
             )
             self._bars.start()
         if event.task not in self._tasks:
-            self._tasks[event.task] = self._bars.add_task(_shown(event.text).plain, total=None)
-        self._bars.update(self._tasks[event.task], completed=event.done, total=event.total or None)
+            self._tasks[event.task] = self._bars.add_task(
+                _shown(event.text).plain, total=None, saved=""
+            )
+        # What is over makes room where there are more lines than the screen has.
+        over = bool(event.total) and event.done >= event.total
+        crowded = len(self._tasks) > self.err.height - _OTHER_LINES
+        self._bars.update(
+            self._tasks[event.task],
+            completed=event.done,
+            total=event.total or None,
+            saved=_saved(event),
+            visible=not (over and crowded),
+        )
 
     def _part(self, part: Part) -> None:
         if isinstance(part, Table):
@@ -158,38 +177,52 @@ class _PlainTransfer:
         self._begun = self._ended = False
         self._done = 0
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the last line was said."""
+        return self._ended
+
     def is_over_before(self, event: Transfer) -> bool:
         """Whether this one has ended, and `event` begins the same work anew (on a retry)."""
         return self._ended and event.done < self._done
 
-    def line(self, event: Transfer, now: float) -> str:
-        """The line for `event`, or "" where it deserves none."""
+    def line(self, event: Transfer, now: float, rate: Rate, every_s: float) -> str:
+        """The line for `event`, or "" where it deserves none yet."""
         done = bool(event.total) and event.done >= event.total
-        due = not self._begun or done or now - self._last >= _PLAIN_EVERY_S
+        due = not self._begun or done or now - self._last >= every_s
         self._done = event.done
         if self._ended or not due:
             return ""
         first = not self._begun
         self._last, self._begun, self._ended = now, True, done
-        took = now - self._started
-        if done:
-            return _("  {what}: {total} in {time}").format(
-                what=event.text, total=bytes_text(event.total), time=seconds_text(took)
-            )
-        rate = event.done / max(took, 0.001)
-        if first or not event.total or rate < 1:
-            return _("  {what}: {done} of {total}").format(
-                what=event.text,
-                done=bytes_text(event.done),
-                total=bytes_text(event.total) if event.total else "…",
-            )
-        return _("  {what}: {done} of {total}, {rate}/s, {left} left").format(
+        return _plain(event, rate, now - self._started, first) + _saved(event, ", ")
+
+
+def _plain(event: Transfer, rate: Rate, took_s: float, first: bool) -> str:
+    if event.total and event.done >= event.total:
+        return _("  {what}: {total} in {time}").format(
+            what=event.text, total=bytes_text(event.total), time=seconds_text(took_s)
+        )
+    if first or rate.bytes_per_s is None or rate.seconds_left is None:
+        return _("  {what}: {done} of {total}").format(
             what=event.text,
             done=bytes_text(event.done),
-            total=bytes_text(event.total),
-            rate=bytes_text(rate),
-            left=seconds_text((event.total - event.done) / rate),
+            total=bytes_text(event.total) if event.total else "…",
         )
+    return _("  {what}: {done} of {total}, {rate}/s, {left} left").format(
+        what=event.text,
+        done=bytes_text(event.done),
+        total=bytes_text(event.total),
+        rate=bytes_text(rate.bytes_per_s),
+        left=seconds_text(rate.seconds_left),
+    )
+
+
+def _saved(event: Transfer, before: str = "") -> str:
+    """What need not be moved, if anything."""
+    if not event.saved:
+        return ""
+    return before + _("{size} saved").format(size=bytes_text(event.saved))
 
 
 def _shown(text: str, style: str = "") -> Text:

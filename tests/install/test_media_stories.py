@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from console import Console
 from install_site import Site
 from install_world import SERVER, Draft
 from media_world import cut, flip, parts_of
@@ -99,3 +100,25 @@ def test_a_disk_that_takes_no_receipt_fails_no_installation(
     assert ran.json["receipts"] == []
     assert any("no receipt" in event.get("text", "") for event in ran.events)
     assert bare.page() == "satu"
+
+
+@pytest.mark.usefixtures("portable_python")
+def test_at_the_servers_own_console_no_ssh_is_needed(
+    bare: Site, space: Workspace, fat: Path, tmp_path: Path
+) -> None:
+    """The profile says of the server no `ssh`, which means the machine that smartcity runs on."""
+    copied(space, bare, fat, "--parity", "3")
+    bad = harm_three(fat)
+    (path,) = (space.folder / "pemda").iterdir()
+    profile = yaml.safe_load(path.read_text())
+    del profile["servers"][0]["ssh"]
+    path.write_text(yaml.safe_dump(profile, sort_keys=False))
+    console = Console(bare.server, tmp_path)
+    line = ["--workspace", str(space.folder), "install", REGION, "--from", f"media:{fat}"]
+    done = console.smartcity(*line).json
+    assert [fault["name"] for fault in done["media"]["faults"]] == bad
+    assert bare.page() == "satu"
+    (written,) = done["receipts"]
+    assert load_receipt(Path(written)).server == SERVER
+    assert console.smartcity(*line).json["installed"][0]["did_nothing"]
+    assert bare.status().well

@@ -15,6 +15,8 @@ from smartcity_pkg.hosts import patchform
 
 # What a small server is allowed to spend, in KiB: 128 MB.
 SERVER_MEMORY_KIB = 125_000
+# Care takes most of the time, and tests have little of it.
+CARE = 2 << 20
 
 
 def layer(files: Mapping[str, bytes], time_s: int = 0, form: int = tarfile.PAX_FORMAT) -> bytes:
@@ -28,7 +30,9 @@ def layer(files: Mapping[str, bytes], time_s: int = 0, form: int = tarfile.PAX_F
     return out.getvalue()
 
 
-def patch(old: bytes, new: bytes, folder: Path, limit_bytes: int = 1 << 40) -> bytes:
+def patch(
+    old: bytes, new: bytes, folder: Path, limit_bytes: int = 1 << 40, care_bytes: int = CARE
+) -> bytes:
     """The patch from `old` to `new`."""
     with (
         closing(RawLayer([old], folder)) as before,
@@ -37,7 +41,7 @@ def patch(old: bytes, new: bytes, folder: Path, limit_bytes: int = 1 << 40) -> b
     ):
         out = io.BytesIO()
         layers = [Layer(raw, raw.entries()) for raw in (before, after)]
-        size = encode(layers[0], layers[1], out, spill, limit_bytes)
+        size = encode(layers[0], layers[1], out, spill, limit_bytes, care_bytes)
     assert size == len(out.getvalue())
     return out.getvalue()
 

@@ -127,11 +127,11 @@ def _started(folder: Path, config: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait(port: int) -> None:
+def _wait(port: int, bind: str = "127.0.0.1") -> None:
     deadline = time.monotonic() + 20
     while True:
         with socket.socket() as link:
-            if link.connect_ex(("127.0.0.1", port)) == 0:
+            if link.connect_ex((bind, port)) == 0:
                 return
         assert time.monotonic() < deadline, "the registry does not start"
         time.sleep(0.02)
@@ -141,6 +141,7 @@ def _wait(port: int) -> None:
 def private_registry(
     folder: Path,
     *,
+    bind: str = "127.0.0.1",
     password: bool = False,
     tls: tuple[Path, Path] | None = None,
     tokens: TokenServer | None = None,
@@ -152,7 +153,7 @@ def private_registry(
         "version": "0.1",
         "log": {"level": "info", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-        "http": {"addr": f"127.0.0.1:{port}", "secret": "same after a restart"},
+        "http": {"addr": f"{bind}:{port}", "secret": "same after a restart"},
     }
     if tls:
         config["http"]["tls"] = {"certificate": str(tls[0]), "key": str(tls[1])}
@@ -171,9 +172,9 @@ def private_registry(
         }
     path = folder / "config.yml"
     path.write_text(yaml.safe_dump(config))
-    made = PrivateRegistry(f"127.0.0.1:{port}", folder, _started(folder, path), port, path)
+    made = PrivateRegistry(f"{bind}:{port}", folder, _started(folder, path), port, path)
     try:
-        _wait(port)
+        _wait(port, bind)
         yield made
     finally:
         made.stop()

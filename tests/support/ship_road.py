@@ -1,7 +1,8 @@
-"""Shipping to one real server of a lab, into a store that can be looked into."""
+"""Shipping to one practice server, into a store of its own, over hosts that fail when told."""
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 from ship_world import SERVER, MemoryBundle
@@ -15,7 +16,17 @@ from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.lab.lab import Lab
 from smartcity_pkg.lab.server import Server
-from smartcity_pkg.ship.transfer import ShipReport, ship
+from smartcity_pkg.ship.shipment import ShipReport
+from smartcity_pkg.ship.transfer import ship
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def cut(server: Server) -> None:
+    """Kill the sessions of sshd; the listener (parent of all) lives on."""
+    server.run(["pkill", "-KILL", "-f", "^sshd(-session)?: root"])
 
 
 class Road:

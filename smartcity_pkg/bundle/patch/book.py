@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from smartcity_pkg.bundle.cache import LayerCache, sweep
 from smartcity_pkg.bundle.contents import Blob, BlobReader, BundleContents, PackedLayer
 from smartcity_pkg.bundle.layout import open_bundle
 from smartcity_pkg.bundle.oci import LAYER_PATCH
-from smartcity_pkg.bundle.patch.encode import FORM, Layer, TooLargeError, encode
+from smartcity_pkg.bundle.patch.encode import FORM, MOST_CARE, Layer, TooLargeError, encode
 from smartcity_pkg.bundle.patch.matching import likeness
 from smartcity_pkg.bundle.patch.tarmap import Entry, NoTarError, RawLayer
 from smartcity_pkg.bundle.structure import contents_of
@@ -30,7 +31,7 @@ from smartcity_pkg.core import digest
 LEAST_BYTES = 24 << 10
 # A patch has at most this share of the whole layer's bytes.
 MOST_SHARE = 0.75
-_NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})-([0-9a-f]{64})")
+_NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})-([0-9a-f]{64})-([0-9]{1,12})")
 # A base that is like less than this much of the new layer is no base.
 _LEAST_LIKENESS = 0.1
 
@@ -39,20 +40,26 @@ OpenRaw = Callable[[str], Iterator[bytes] | None]
 
 @dataclass(frozen=True)
 class Patch:
-    """Makes the layer `new` of the layer `old` (diffIDs); `blob` are its bytes."""
+    """Makes the layer `new` of the layer `old` (diffIDs); `blob` are its bytes.
+
+    `care_bytes` is with how much care it was made (`encode`).
+    """
 
     old: str
     new: str
     blob: Blob
+    care_bytes: int = MOST_CARE
 
 
 class PatchBook:
     """Patches in the folder of packed layers. `sources` give the raw bytes of layers by diffID.
 
-    One folder may be used by several processes.
+    One folder may be used by several processes. Threads that share a book hold its `lock`: a patch
+    is made once, for all servers.
     """
 
     def __init__(self, root: Path, sources: Sequence[OpenRaw] = ()) -> None:
+        self.lock = threading.Lock()
         self._cache = LayerCache(root)
         self._sources = (*sources, self._from_cache)
         self._folder = root / f"patches-{FORM}"
@@ -61,9 +68,9 @@ class PatchBook:
         for path in sorted(self._folder.iterdir()):
             sweep(path)
             if match := _NAME.fullmatch(path.name):
-                old, new, packed = (f"sha256:{part}" for part in match.groups())
+                old, new, packed = (f"sha256:{part}" for part in match.groups()[:3])
                 blob = Blob(packed, path.stat().st_size, LAYER_PATCH)
-                self._known[old, new] = Patch(old, new, blob)
+                self._remember(Patch(old, new, blob, int(match[4])))
 
     def base_for(self, new: str, candidates: Collection[str]) -> str | None:
         """The one of `candidates` that is most like `new`; None where none is, or is at hand."""
@@ -97,9 +104,15 @@ class PatchBook:
         del self._known[old, new]
         return None
 
-    def make(self, old: str, new: str, limit_bytes: int) -> Patch | None:
-        """The patch, made once; None where it would have more than `limit_bytes`."""
-        if made := self.known(old, new):
+    def make(
+        self, old: str, new: str, limit_bytes: int, care_bytes: int = MOST_CARE
+    ) -> Patch | None:
+        """The patch, made once; None where it would have more than `limit_bytes`.
+
+        One that was made with less care than `care_bytes` is made again.
+        """
+        made = self.known(old, new)
+        if made and made.care_bytes >= care_bytes:
             return made
         with ExitStack() as stack:
             layers = []
@@ -112,15 +125,15 @@ class PatchBook:
             out = stack.enter_context(tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part"))
             spill = stack.enter_context(tempfile.TemporaryFile(dir=self._folder))
             try:
-                size_bytes = encode(before, after, out.file, spill, limit_bytes)
+                size_bytes = encode(before, after, out.file, spill, limit_bytes, care_bytes)
             except TooLargeError:
                 return None
             out.flush()
             packed = digest.of_file(Path(out.name))
-            patch = Patch(old, new, Blob(packed, size_bytes, LAYER_PATCH))
+            patch = Patch(old, new, Blob(packed, size_bytes, LAYER_PATCH), care_bytes)
             if not self.path(patch).exists():
                 self.path(patch).hardlink_to(out.name)
-        self._known[old, new] = patch
+        self._remember(patch)
         return patch
 
     def open(self, blob_digest: str) -> BinaryIO | None:
@@ -142,7 +155,14 @@ class PatchBook:
     def path(self, patch: Patch) -> Path:
         """The file of a patch of this book."""
         digests = (patch.old, patch.new, patch.blob.digest)
-        return self._folder / "-".join(map(digest.hex_of, digests))
+        name = "-".join((*map(digest.hex_of, digests), str(patch.care_bytes)))
+        return self._folder / name
+
+    def _remember(self, patch: Patch) -> None:
+        """Of two patches between the same layers, the one made with more care."""
+        other = self._known.get((patch.old, patch.new))
+        if other is None or other.care_bytes < patch.care_bytes:
+            self._known[patch.old, patch.new] = patch
 
     def _entries(self, diff_id: str) -> tuple[Entry, ...] | None:
         kept = self._cache.entries(diff_id)

@@ -23,9 +23,9 @@ else:
 
 FORM = f"1-zstd-{zstd.zstd_version}"
 _QUICK, _CAREFUL = 12, 19
-# Level 19 does about 4 MB a second: this much takes two cores about 15 s.
-_CAREFUL_BYTES = 96 << 20
-_CHAIN_LOG, _HASH_LOG, _TARGET_LENGTH = 24, 22, 64
+# How many bytes of segments get level 19, which does 3 to 4 MB a second: 5 s on two cores, or 15.
+SOME_CARE, MOST_CARE = 32 << 20, 96 << 20
+_CHAIN_LOG, _HASH_LOG, _TARGET_LENGTH = 24, 22, 999
 # Each thread takes about 130 MB at level 19.
 _MOST_THREADS = 2
 # A dictionary that began like this would be read as a trained one (RFC 8878, 5).
@@ -54,10 +54,18 @@ class _Frame:
     size_bytes: int
 
 
-def encode(old: Layer, new: Layer, out: IO[bytes], spill: IO[bytes], limit_bytes: int) -> int:
+def encode(
+    old: Layer,
+    new: Layer,
+    out: IO[bytes],
+    spill: IO[bytes],
+    limit_bytes: int,
+    care_bytes: int = MOST_CARE,
+) -> int:
     """Write the patch from `old` to `new` into `out`; gives its size in bytes.
 
-    `spill` is an empty file for what is in between. Memory does not grow with the layers. Raises
+    `spill` is an empty file for what is in between; the largest frames, of `care_bytes` of the
+    layer, are made with the most care. Memory does not grow with the layers. Raises
     TooLargeError as soon as more than `limit_bytes` would be written.
     """
     plan = recipe(
@@ -66,7 +74,7 @@ def encode(old: Layer, new: Layer, out: IO[bytes], spill: IO[bytes], limit_bytes
     work = _Encoder(old.raw, new.raw, spill)
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
         frames = list(_limited(work.compress(pool, plan.segments, _QUICK), limit_bytes))
-        chosen = _worth_more(frames)
+        chosen = _worth_more(frames, care_bytes)
         again = work.compress(pool, [frames[i].segment for i in chosen], _CAREFUL)
         for i, frame in zip(chosen, again, strict=True):
             frames[i] = min(frames[i], frame, key=lambda f: f.size_bytes)
@@ -122,9 +130,9 @@ def _compressed(data: bytes, level: int, dictionary: bytes = b"") -> bytes:
     return zstd.compress(data, options=options, zstd_dict=prefix)
 
 
-def _worth_more(frames: list[_Frame]) -> list[int]:
+def _worth_more(frames: list[_Frame], care_bytes: int) -> list[int]:
     """Which frames to make again with care: the largest, as far as the time allows."""
-    left = _CAREFUL_BYTES
+    left = care_bytes
     chosen = []
     for i in sorted(range(len(frames)), key=lambda i: (-frames[i].size_bytes, i)):
         left -= frames[i].segment.size_bytes

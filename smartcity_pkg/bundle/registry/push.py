@@ -69,7 +69,17 @@ def push(
     The bundle is verified first. Raises UntrustedBundleError as `verify` does; RegistryError,
     LoginError and UnreachableError as the registry has it. May be called again at any time.
     """
-    contents = verify(path, trusted, progress)
+    return push_verified(path, verify(path, trusted, progress), repository, known, progress)
+
+
+def push_verified(
+    path: Path,
+    contents: BundleContents,
+    repository: Repository,
+    known: KnownBlobs | None = None,
+    progress: Progress = no_progress,
+) -> Pushed:
+    """As `push`, for a bundle whose verified `contents` are at hand."""
     if contents.differential:
         raise UsageError(
             _("{bundle} is differential: a registry needs whole layers").format(bundle=path),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import trusted_keys
 from smartcity_pkg.cli.wiring.receipts import verify_bundle
-from smartcity_pkg.cli.wiring.servers import Allowed, Target, checked_targets, install_on, ship_to
+from smartcity_pkg.cli.wiring.servers import Allowed, Target, checked_targets, install_on
+from smartcity_pkg.cli.wiring.shipping import ShipOptions, ship_to_all
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import InputError, Problem, SmartCityError
 from smartcity_pkg.core.i18n import _
@@ -18,10 +20,10 @@ if TYPE_CHECKING:
     from smartcity_pkg.bundle.contents import BundleContents
     from smartcity_pkg.bundle.inventory import InventoryReceipt
     from smartcity_pkg.install.outcome import InstallReport
+    from smartcity_pkg.ship.fanout import Outcome
     from smartcity_pkg.ship.media.check import MediaCheck
     from smartcity_pkg.ship.media.copy import CopyReport
     from smartcity_pkg.ship.media.shape import Shape
-    from smartcity_pkg.ship.transfer import ShipReport
 
 
 def copy_bundle(
@@ -51,12 +53,13 @@ def install_from_disk(
     release: str | None,
     allowed: Allowed,
     key: Path | None,
-) -> tuple[MediaCheck, list[ShipReport], list[InstallReport], list[Path]]:
+) -> tuple[MediaCheck, tuple[Outcome, ...], list[InstallReport], list[Path]]:
     """Check the disk's release for a pemda wholly; then ship it, install it, and write receipts.
 
     No server is asked anything before every part, signature and blob was found good. Gives the
     state of the parts, what was done, and the receipts that were written onto the disk.
     """
+    from smartcity_pkg.ship.fanout import failure
     from smartcity_pkg.ship.media.check import check, readable_tar, require_readable
     from smartcity_pkg.ship.media.index import choose, unfinished_on
 
@@ -74,7 +77,9 @@ def install_from_disk(
     with readable_tar(found, session.progress) as tar:
         contents, receipt = verify_bundle(session, tar, key, None, "ship")
         chosen = checked_targets(session, tar.path, contents, name, servers)
-        shipped = [ship_to(session, tar, contents, target, receipt) for target in chosen]
+        shipped = ship_to_all(session, tar, contents, chosen, receipt, ShipOptions())
+    if error := failure(shipped):
+        raise error
     trusted = trusted_keys(session, key)
     installed, receipts = [], []
     for target in chosen:
@@ -86,17 +91,21 @@ def install_from_disk(
 def check_releases(session: Session, disk: Path, repair: bool) -> list[MediaCheck]:
     """Read every part of every release on the disk; with `repair`, write bad parts anew.
 
-    Raises UntrustedBundleError for the first release that cannot be read.
+    Raises UntrustedBundleError for the first release that cannot be read; with `repair` LockedError
+    where another process changes releases on the disk.
     """
+    from smartcity_pkg.ship.media import files
     from smartcity_pkg.ship.media.check import check, repaired_in_place, require_readable
-    from smartcity_pkg.ship.media.index import releases_on
+    from smartcity_pkg.ship.media.index import check_disk, releases_on
 
-    found = [check(release, session.progress) for release in releases_on(disk)]
-    for each in found:
-        require_readable(each)
-    if repair:
+    check_disk(disk)
+    with files.alone_on(disk) if repair else nullcontext():
+        found = [check(release, session.progress) for release in releases_on(disk)]
         for each in found:
-            repaired_in_place(each, session.progress)
+            require_readable(each)
+        if repair:
+            for each in found:
+                repaired_in_place(each, session.progress)
     return found
 
 

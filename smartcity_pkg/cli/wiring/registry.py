@@ -30,7 +30,7 @@ def push_bundle(
     from smartcity_pkg.bundle.registry.push import push
 
     path = session.workspace.bundle(name)
-    with _repository(session, place, transport, writes=True) as repository:
+    with open_repository(session, place, transport, writes=True) as repository:
         known = KnownBlobs(cache_folder() / "registries", repository.address.host)
         return push(path, repository, trusted_keys(session, key), known, session.progress)
 
@@ -44,16 +44,17 @@ def pull_bundle(
     def default_output(release: Release) -> Path:
         return session.workspace.releases(release.region) / f"{release.name}.tar"
 
-    with _repository(session, place, transport, writes=False) as repository:
+    with open_repository(session, place, transport, writes=False) as repository:
         output = out or default_output
         work = out.parent if out else session.workspace.root
         return pull(repository, trusted_keys(session, key), output, work, session.progress)
 
 
 @contextmanager
-def _repository(
+def open_repository(
     session: Session, place: str, transport: Transport, *, writes: bool
 ) -> Iterator[Repository]:
+    """The repository at `place`, with the credentials that this machine has; closed at the end."""
     from smartcity_pkg.bundle.registry.address import parse_address
     from smartcity_pkg.bundle.registry.client import Repository
     from smartcity_pkg.bundle.registry.credentials import find_credentials

@@ -14,14 +14,12 @@ import typer
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import trusted_keys
 from smartcity_pkg.cli.wiring.receipts import verify_bundle
-from smartcity_pkg.cli.workspace import layer_cache
+from smartcity_pkg.cli.wiring.shipping import ShipOptions, ship_to_all
 from smartcity_pkg.core.errors import InputError, InterruptedByUserError, Problem, UsageError
 from smartcity_pkg.core.i18n import _
-from smartcity_pkg.core.progress import Step
 
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.contents import BundleContents
-    from smartcity_pkg.bundle.layout import PartedTar
     from smartcity_pkg.bundle.receipt import Receipt
     from smartcity_pkg.bundle.trust import TrustedKeys
     from smartcity_pkg.catalogue.pemda import Pemda, Server
@@ -30,7 +28,8 @@ if TYPE_CHECKING:
     from smartcity_pkg.install.place import Place
     from smartcity_pkg.install.status import ServerStatus
     from smartcity_pkg.install.uninstall import UninstallReport
-    from smartcity_pkg.ship.transfer import ShipReport
+    from smartcity_pkg.ship.fanout import Outcome
+    from smartcity_pkg.ship.preview import Preview
 
 
 # From this machine to itself nothing is worth a patch.
@@ -116,11 +115,30 @@ def ship_bundle(
     profile: str | None,
     servers: list[str] | None,
     key: Path | None,
-) -> list[ShipReport]:
+    options: ShipOptions,
+) -> tuple[Outcome, ...]:
     """Verify a bundle wholly, then ship it to each server of its plan."""
+    options.check()
     path = session.workspace.bundle(name)
     contents, chosen, receipt = _checked(session, path, profile, servers, key)
-    return [ship_to(session, path, contents, target, receipt) for target in chosen]
+    return ship_to_all(session, path, contents, chosen, receipt, options)
+
+
+def preview_bundle(
+    session: Session,
+    name: str,
+    profile: str | None,
+    servers: list[str] | None,
+    key: Path | None,
+    options: ShipOptions,
+) -> tuple[Preview, ...]:
+    """Verify a bundle wholly, then say what shipping it to each server of its plan would take."""
+    from smartcity_pkg.cli.wiring.shipping import preview_all
+
+    options.check()
+    path = session.workspace.bundle(name)
+    contents, chosen, receipt = _checked(session, path, profile, servers, key)
+    return preview_all(session, path, contents, chosen, receipt, options)
 
 
 def deploy_bundle(
@@ -130,11 +148,17 @@ def deploy_bundle(
     servers: list[str] | None,
     allowed: Allowed,
     key: Path | None,
-) -> tuple[list[ShipReport], list[InstallReport]]:
-    """Ship to every server first, then install on each."""
+    options: ShipOptions,
+) -> tuple[tuple[Outcome, ...], list[InstallReport]]:
+    """Ship to every server first; where all have got everything, install on each."""
+    from smartcity_pkg.ship.fanout import failure
+
+    options.check()
     path = session.workspace.bundle(name)
     contents, chosen, receipt = _checked(session, path, profile, servers, key)
-    shipped = [ship_to(session, path, contents, target, receipt) for target in chosen]
+    shipped = ship_to_all(session, path, contents, chosen, receipt, options)
+    if failure(shipped):
+        return shipped, []
     trusted = trusted_keys(session, key)
     release = contents.release.name
     installed = [install_on(session, t, trusted, release, allowed) for t in chosen]
@@ -248,36 +272,6 @@ def checked_targets(
             _("pack a release for this pemda, or give the profile that belongs to the bundle"),
         )
     return targets(pemda, servers, release.plan.servers)
-
-
-def ship_to(
-    session: Session,
-    source: Path | PartedTar,
-    contents: BundleContents,
-    target: Target,
-    receipt: Receipt,
-) -> ShipReport:
-    """Ship a verified bundle to one server."""
-    from smartcity_pkg.bundle.layout import open_bundle
-    from smartcity_pkg.bundle.patch.book import PatchBook, layers_of
-    from smartcity_pkg.ship.patching import Patcher
-    from smartcity_pkg.ship.transfer import ship
-
-    name = target.server.name
-    session.progress(
-        Step(_("Shipping {release} to {server}").format(release=contents.release.name, server=name))
-    )
-    with open_bundle(source) as bundle:
-        book = PatchBook(layer_cache(), [layers_of(bundle, contents)])
-        return ship(
-            bundle,
-            contents,
-            name,
-            target.connect,
-            progress=session.progress,
-            receipt=receipt.to_json(),
-            patcher=Patcher(book, target.link_mbps, session.progress),
-        )
 
 
 def install_on(

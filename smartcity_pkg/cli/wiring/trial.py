@@ -92,8 +92,14 @@ def pack(trial: Trial, names: Sequence[str], today: date) -> Release:
 def deploy(trial: Trial) -> None:
     """Ship the newest release to the practice server and install it there."""
     from smartcity_pkg.cli.wiring.servers import Allowed, deploy_bundle
+    from smartcity_pkg.cli.wiring.shipping import ShipOptions
+    from smartcity_pkg.ship.fanout import failure
 
-    deploy_bundle(trial.session, _REGION, None, None, Allowed(), None)
+    ships, _installs = deploy_bundle(
+        trial.session, _REGION, None, None, Allowed(), None, ShipOptions()
+    )
+    if error := failure(ships):
+        raise error
 
 
 @contextmanager

@@ -76,14 +76,15 @@ def copy_to_disk(
     """Bring the bundle onto `disk` (a folder); it must have been verified.
 
     May be called again after any failure: what is there and sound is not copied again. Raises
-    InputError where there is no disk, UsageError for an impossible shape, DiskFullError before
-    anything is written or while writing, SmartCityError where the disk fails.
+    InputError where there is no disk, LockedError where another process copies to it, UsageError
+    for an impossible shape, DiskFullError before anything is written or while writing,
+    SmartCityError where the disk fails.
     """
     started = time.monotonic()
     check_disk(disk)
     tar = TarForm(bundle)
     try:
-        with files.writing(disk):
+        with files.alone_on(disk), files.writing(disk):
             copy = _Copy(bundle.path, tar, contents, disk, shape, progress)
             copy.require_room()
             copy.write()

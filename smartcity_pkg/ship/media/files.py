@@ -6,6 +6,7 @@ FAT32 knows no links and no permissions; a rename is all that is needed of it.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import stat
@@ -16,9 +17,9 @@ from typing import BinaryIO
 
 from smartcity_pkg.core import atomic, digest
 from smartcity_pkg.core.digest import CHUNK_BYTES
-from smartcity_pkg.core.errors import DiskFullError, SmartCityError
+from smartcity_pkg.core.errors import DiskFullError, LockedError, SmartCityError
 from smartcity_pkg.core.i18n import _
-from smartcity_pkg.ship.media.index import SUFFIX
+from smartcity_pkg.ship.media.index import SUFFIX, disk_of
 
 Count = Callable[[int], None]
 """Told how many bytes more have been dealt with."""
@@ -94,6 +95,33 @@ def writing(disk: Path) -> Iterator[None]:
             ),
             _("check its write protection, and that it is still connected (dmesg says more)"),
         ) from error
+
+
+@contextmanager
+def alone_on(disk: Path) -> Iterator[None]:
+    """LockedError where another smartcity of this machine changes releases on the disk by now.
+
+    The disk's own folder is locked (flock(2), also on FAT32): no file can be left behind, and the
+    kernel ends the lock of a process that was killed. Raises as `writing`.
+    """
+    with writing(disk):
+        descriptor = os.open(disk_of(disk), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockedError(
+                _("{disk}: another smartcity is copying or repairing on this disk").format(
+                    disk=disk
+                ),
+                _("wait until it has come to its end, then run the same command again"),
+            ) from error
+        except OSError:
+            # NFS locks no folders. The lock spares work; every part is read back all the same.
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

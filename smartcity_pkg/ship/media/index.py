@@ -22,6 +22,7 @@ from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import InputError, Problem, UsageError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import MIB
+from smartcity_pkg.ship.media.parity import MAX_TOGETHER
 
 INDEX_FILES = ("smartcity.json", "smartcity-copy.json")
 FOLDER_PREFIX = "smartcity-"
@@ -30,11 +31,11 @@ MAX_PART_BYTES = (4 << 30) - 1  # FAT32
 MIN_PART_BYTES = 64 << 10
 DEFAULT_PART_BYTES = 64 * MIB
 MAX_PARTS = 9999
-MAX_WITH_PARITY = 256  # parts and parity together: the field has so many numbers
 _MAX_INDEX_BYTES = 4 << 20
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-ReleaseName = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}-[0-9a-f]{12}$")]
+_RELEASE = r"[1-9][0-9]{0,8}-[0-9a-f]{12}"
+ReleaseName = Annotated[str, StringConstraints(pattern=rf"^{_RELEASE}$")]
 
 
 class MediaPart(Model):
@@ -112,6 +113,13 @@ def is_ours(release: str, name: str) -> bool:
 def release_folder(disk: Path, release: str) -> Path:
     """Where a release lies on the disk."""
     return disk / f"{FOLDER_PREFIX}{release}"
+
+
+def disk_of(folder: Path) -> Path:
+    """The disk, where `folder` may be a release's own one on it."""
+    path = folder.resolve()
+    own = re.fullmatch(rf"{re.escape(FOLDER_PREFIX)}{_RELEASE}", path.name)
+    return path.parent if own else path
 
 
 def check_disk(disk: Path) -> None:
@@ -247,6 +255,6 @@ def _parse(data: bytes) -> MediaIndex:
     whole = (*index.parts[:-1], *index.parity)
     if any(p.size_bytes != first for p in whole) or index.parts[-1].size_bytes > first:
         raise ValueError(_("its parts have other sizes than expected"))
-    if index.parity and len(index.parts) + len(index.parity) > MAX_WITH_PARITY:
+    if index.parity and len(index.parts) + len(index.parity) > MAX_TOGETHER:
         raise ValueError(_("it has more parts than parity can be made for"))
     return index

@@ -11,10 +11,10 @@ from smartcity_pkg.ship.media.index import (
     DEFAULT_PART_BYTES,
     MAX_PART_BYTES,
     MAX_PARTS,
-    MAX_WITH_PARITY,
     MIN_PART_BYTES,
     MediaIndex,
 )
+from smartcity_pkg.ship.media.parity import MAX_TOGETHER
 
 _USUAL_PARTS = 200  # at most, by default: leaves numbers for parity
 
@@ -49,7 +49,7 @@ class Shape:
                 ),
                 _("FAT32 takes no larger files; 64 MiB is good for most disks"),
             )
-        most = MAX_WITH_PARITY - parity if parity else MAX_PARTS
+        most = MAX_TOGETHER - parity if parity else MAX_PARTS
         if parity < 0 or most < 1 or -(-size_bytes // part_bytes) > most:
             raise UsageError(
                 _(
@@ -57,7 +57,7 @@ class Shape:
                 ).format(
                     count=-(-size_bytes // part_bytes),
                     parity=parity,
-                    most=MAX_WITH_PARITY if parity else MAX_PARTS,
+                    most=MAX_TOGETHER if parity else MAX_PARTS,
                 ),
                 _("choose larger parts (--part-size), or fewer parity parts (--parity)"),
             )

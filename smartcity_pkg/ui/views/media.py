@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import bytes_text, seconds_text
 from smartcity_pkg.ui.presenter import Facts, Line, Part, Result
-from smartcity_pkg.ui.views.server import deployed
+from smartcity_pkg.ui.views.shipping import deployed
 
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.inventory import InventoryReceipt
     from smartcity_pkg.install.outcome import InstallReport
+    from smartcity_pkg.ship.fanout import Outcome
     from smartcity_pkg.ship.media.check import MediaCheck
     from smartcity_pkg.ship.media.copy import CopyReport
-    from smartcity_pkg.ship.transfer import ShipReport
 
 
 def copied(report: CopyReport) -> Result:
@@ -56,7 +56,7 @@ def copied(report: CopyReport) -> Result:
 
 def installed_from_disk(
     check: MediaCheck,
-    ships: Sequence[ShipReport],
+    ships: Sequence[Outcome],
     installs: Sequence[InstallReport],
     receipts: Sequence[Path],
 ) -> Result:

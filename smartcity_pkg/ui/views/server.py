@@ -1,4 +1,4 @@
-"""What was shipped, installed, found and removed on servers, as results."""
+"""What was installed, found and removed on servers, as results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from smartcity_pkg.core.i18n import _
-from smartcity_pkg.core.units import bytes_text, seconds_text
+from smartcity_pkg.core.units import seconds_text
 from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
 from smartcity_pkg.ui.views.bundle import receipt_text
 
@@ -15,26 +15,11 @@ if TYPE_CHECKING:
     from smartcity_pkg.install.outcome import Change, InstallReport, MigratedData, RollbackReport
     from smartcity_pkg.install.status import AppStatus, ServerStatus
     from smartcity_pkg.install.uninstall import UninstallReport
-    from smartcity_pkg.ship.transfer import ShipReport
-
-
-def shipped(reports: Sequence[ShipReport]) -> Result:
-    """The outcome of `ship`."""
-    return Result("shipped", {"servers": _ship_data(reports)}, [_ship_line(r) for r in reports])
 
 
 def installed(reports: Sequence[InstallReport]) -> Result:
     """The outcome of `install`."""
-    return Result("installed", {"servers": _install_data(reports)}, _install_parts(reports))
-
-
-def deployed(ships: Sequence[ShipReport], installs: Sequence[InstallReport]) -> Result:
-    """The outcome of `deploy`."""
-    return Result(
-        "deployed",
-        {"shipped": _ship_data(ships), "installed": _install_data(installs)},
-        [*(_ship_line(r) for r in ships), *_install_parts(installs)],
-    )
+    return Result("installed", {"servers": install_data(reports)}, install_parts(reports))
 
 
 def rolled_back(reports: Sequence[RollbackReport]) -> Result:
@@ -132,28 +117,8 @@ def _receipt_label(step: str) -> str:
     return labels[step]
 
 
-def _ship_line(r: ShipReport) -> Line:
-    if r.already_there:
-        text = _("{server}: {release} had arrived before; {sent} exchanged to be sure")
-    else:
-        text = _("{server}: {release} has arrived; sent {sent}, not sent {saved}, in {time}")
-    return Line(
-        text.format(
-            server=r.server,
-            release=r.release,
-            sent=bytes_text(r.bytes_sent),
-            saved=bytes_text(r.bytes_saved),
-            time=seconds_text(r.seconds),
-        ),
-        "good",
-    )
-
-
-def _ship_data(reports: Sequence[ShipReport]) -> list[dict[str, Any]]:
-    return [asdict(r) for r in reports]
-
-
-def _install_parts(reports: Sequence[InstallReport]) -> list[Part]:
+def install_parts(reports: Sequence[InstallReport]) -> list[Part]:
+    """What was installed on each server, for people."""
     parts: list[Part] = []
     for r in reports:
         if r.did_nothing:
@@ -181,7 +146,8 @@ def _install_parts(reports: Sequence[InstallReport]) -> list[Part]:
     return parts
 
 
-def _install_data(reports: Sequence[InstallReport]) -> list[dict[str, Any]]:
+def install_data(reports: Sequence[InstallReport]) -> list[dict[str, Any]]:
+    """The same for programs."""
     return [{**asdict(r), "did_nothing": r.did_nothing} for r in reports]
 
 

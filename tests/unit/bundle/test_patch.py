@@ -112,6 +112,11 @@ def test_what_is_equal_and_long_is_copied_and_not_compressed() -> None:
     assert [segment.new for segment in made.segments] == [((0, 1024),)]
 
 
+def test_care_makes_a_patch_smaller(tmp_path: Path) -> None:
+    old, new = layer(APP, 1), layer(APP, 2)
+    assert len(patch(old, new, tmp_path)) < len(patch(old, new, tmp_path, care_bytes=0))
+
+
 def test_a_patch_larger_than_it_is_worth_is_given_up(tmp_path: Path) -> None:
     old, new = layer({"a": noise(MIB, 1)}), layer({"a": noise(MIB, 2)})
     for limit in (1_000, MIB):

@@ -10,6 +10,7 @@ from media_world import cut, flip, parts_of, write_receipt
 from workspace import Workspace
 
 from smartcity_pkg.bundle.keys import SigningKey
+from smartcity_pkg.ship.media.files import alone_on
 
 REGION = "32.15"
 
@@ -56,6 +57,16 @@ def test_damage_is_named_repaired_and_copied_again(space: Workspace, disk: Path)
     assert ship(space, disk)["replaced"] == [bad[0].name]
 
 
+def test_a_disk_that_another_one_works_on_is_left_alone(space: Workspace, disk: Path) -> None:
+    ship(space, disk)
+    with alone_on(disk):
+        for line in (f"ship {REGION} --to media:{disk}", f"media check --repair {disk}"):
+            ran = space.smartcity(*line.split(), code=11)
+            assert str(disk) in ran.error["message"]
+        space.smartcity("media", "check", str(disk))
+    assert ship(space, disk)["already_there"]
+
+
 def test_a_damaged_disk_installs_nothing_and_asks_no_server(space: Workspace, disk: Path) -> None:
     ship(space, disk)
     bad = parts_of(disk)[:3]
@@ -83,8 +94,8 @@ def test_an_unsigned_bundle_is_not_copied(space: Workspace, disk: Path) -> None:
 
 
 BAD_LINES: dict[str, tuple[list[str], str]] = {
-    "no such road": (["ship", REGION, "--to", "pigeon:x"], "expected one of: media:DIR"),
-    "no folder": (["ship", REGION, "--to", "media:"], "expected one of: media:DIR"),
+    "no such road": (["ship", REGION, "--to", "pigeon:x"], "expected one of: ssh, media:DIR"),
+    "no folder": (["ship", REGION, "--to", "media:"], "expected one of: ssh, media:DIR"),
     "a size that is none": (
         ["ship", REGION, "--to", "media:.", "--part-size", "large"],
         "expected a size like 64MiB",

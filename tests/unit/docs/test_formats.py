@@ -45,9 +45,9 @@ from smartcity_pkg.render.templates import read_shared_templates, render_templat
 from smartcity_pkg.ship.media.index import (
     INDEX_FILES,
     MAX_PARTS,
-    MAX_WITH_PARITY,
     read_release,
 )
+from smartcity_pkg.ship.media.parity import MAX_TOGETHER, parity_stripes
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
@@ -296,7 +296,16 @@ def test_the_disks_index_is_valid(tmp_path: Path) -> None:
     index = read_release(tmp_path).index
     assert index.to_json().decode() + "\n" == example("media")
     assert f"there may be {MAX_PARTS:,} parts" in PAGE
-    assert f"parity parts are at most {MAX_WITH_PARITY} together" in PAGE
+    assert f"parity parts are at most {MAX_TOGETHER} together" in PAGE
+
+
+def test_the_parity_of_the_page_is_what_is_made() -> None:
+    blocks = [bytes.fromhex(cells[1].strip("`")) for cells in table_after("parity")]
+
+    def read(number: int, offset: int, size_bytes: int) -> bytes:
+        return blocks[number][offset : offset + size_bytes]
+
+    assert list(parity_stripes(read, 3, 3, 5)) == [blocks[3:]]
 
 
 def test_the_inventory_is_valid() -> None:

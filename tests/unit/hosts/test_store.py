@@ -18,7 +18,8 @@ from smartcity_pkg.bundle.compression import compressed_like
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import DiskFullError, RemoteCommandError
 from smartcity_pkg.hosts.local import LocalHost
-from smartcity_pkg.hosts.store import Encoding, PartState, Store, StorePaths, archive_of
+from smartcity_pkg.hosts.store import PartState, Store, StorePaths, archive_of
+from smartcity_pkg.hosts.storescripts import Encoding
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the store belongs to root")
 RAW = os.urandom(300_000) + bytes(2_000_000)

@@ -15,7 +15,7 @@ from engine import use_containerd_store
 from install_world import Image, image
 from patch_world import layer
 from ship_road import Road
-from ship_world import Before, pack
+from ship_world import SERVER, Before, pack
 
 from smartcity_pkg.bundle.cache import LayerCache
 from smartcity_pkg.bundle.patch.book import PatchBook, layers_of
@@ -26,7 +26,8 @@ from smartcity_pkg.lab.lab import Lab
 from smartcity_pkg.lab.oldengine import engine_20_10
 from smartcity_pkg.lab.server import Server
 from smartcity_pkg.ship.patching import Patcher
-from smartcity_pkg.ship.transfer import ShipReport
+from smartcity_pkg.ship.preview import preview
+from smartcity_pkg.ship.shipment import ShipReport
 
 pytestmark = pytest.mark.lab
 
@@ -89,6 +90,25 @@ def test_a_patch_is_applied_to_a_layer_out_of_the_engine(road: Road, tmp_path: P
     assert report.bytes_sent < 20_000
     assert digest.hex_of(digest.of_bytes(OLD)) not in road.held()
     assert upgrade(road, tmp_path, NEW).already_there
+
+
+def test_a_preview_says_what_will_be_sent_and_changes_nothing(road: Road, tmp_path: Path) -> None:
+    """Within 1 % of every byte that is given to the connection."""
+    LayerCache(tmp_path).add([OLD], lambda _diff_id: True)
+    bundle, contents = pack({"laksa:2": (NEW, layer({"lain": random.Random(1).randbytes(90_000)}))})
+    book = PatchBook(tmp_path, [layers_of(bundle, contents)])
+    seen = preview(
+        bundle, contents, SERVER, road.connect, paths=road.paths, patcher=Patcher(book, SLOW_MBPS),
+        link_mbps=SLOW_MBPS,
+    )  # fmt: skip
+    assert not road.store.exists()
+    report = road.ship(bundle, contents, patcher=Patcher(book, SLOW_MBPS))
+    assert abs(seen.bytes_sent / report.bytes_sent - 1) < 0.01
+    assert (seen.layers, seen.bytes_patched) == (report.layers, report.bytes_patched)
+    assert seen.seconds > seen.bytes_sent * 8 / 1e6 / SLOW_MBPS
+    assert seen.seconds_at(2 * SLOW_MBPS) < seen.seconds
+    again = preview(bundle, contents, SERVER, road.connect, paths=road.paths)
+    assert again.already_there
 
 
 def test_an_image_made_of_patches_is_complete(road: Road, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 from private_sshd import wait_until
-from ship_road import Road
+from ship_road import Road, cut, noise
 from ship_world import Before, CutAfter, pack
 
 from smartcity_pkg.bundle.contents import Offer
@@ -28,6 +28,7 @@ from smartcity_pkg.core.errors import (
 )
 from smartcity_pkg.core.progress import Note, Transfer
 from smartcity_pkg.hosts.facts import gather
+from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import Store
 from smartcity_pkg.lab.lab import Lab
 from smartcity_pkg.lab.server import Server
@@ -49,10 +50,6 @@ def road(lab: Lab, server: Server) -> Iterator[Road]:
     road = Road(lab, server, f"/var/lib/smartcity/{random.getrandbits(40):x}")
     yield road
     server.run(["rm", "-rf", str(road.paths.root)])
-
-
-def noise(size: int, seed: int = 1) -> bytes:
-    return random.Random(seed).randbytes(size)
 
 
 def test_everything_arrives_under_its_name_and_the_offer_last(road: Road) -> None:
@@ -114,9 +111,28 @@ def test_a_transfer_cut_three_times_arrives_with_little_sent_twice(road: Road) -
     assert len([e for e in road.events if isinstance(e, Note) and e.warning]) == 3
 
 
-def cut(server: Server) -> None:
-    """Kill the sessions of sshd; the listener (parent of all) lives on."""
-    server.run(["pkill", "-KILL", "-f", "^sshd(-session)?: root"])
+class Counting(Before):
+    """A host that counts the commands which it runs."""
+
+    def __init__(self, inside: Host) -> None:
+        self.commands = 0
+        super().__init__(inside, "", self._count, times=10_000)
+
+    def _count(self) -> None:
+        self.commands += 1
+
+
+@pytest.mark.parametrize("zstd", [True, False], ids=["zstd", "gzip"])
+def test_thirty_small_layers_take_few_round_trips(road: Road, zstd: bool) -> None:
+    layers = [noise(40_000, seed) for seed in range(30)]
+    bundle, contents = pack({"laksa:1": layers})
+    hosts: list[Counting] = []
+    road.faults = [lambda host: hosts.append(Counting(host)) or hosts[0]]
+    with without_zstd(road.server, active=not zstd):
+        report = road.ship(bundle, contents)
+    assert road.arrived(contents)
+    assert report.bytes_sent < 1.1 * 30 * 40_000
+    assert hosts[0].commands <= 8, "facts, folders, documents, three batches, the offer"
 
 
 def test_a_link_that_brings_nothing_ends_the_attempts(road: Road) -> None:
@@ -151,6 +167,26 @@ def test_a_killed_client_is_followed_by_one_that_goes_on(road: Road) -> None:
     report = road.ship(bundle, contents)
     assert road.arrived(contents)
     assert report.bytes_sent < 185 * MB
+
+
+@pytest.mark.parametrize("moment", ["look at a partial blob", "check a blob"])
+def test_a_check_that_outlived_its_client_is_not_undone(road: Road, moment: str) -> None:
+    bundle, contents = pack({"laksa:1": (noise(3 * MB),)})
+    road.faults = [lambda host: Before(host, "check a blob", host.close)]
+    with pytest.raises(UnreachableError):
+        road.ship(bundle, contents, attempts=1)
+    (layer,) = contents.layers.values()
+
+    def finish() -> None:
+        store = Store(road.connect(), road.paths)
+        assert store.finish(layer.blob.digest, wire_digest=layer.blob.digest, encoding="zstd",
+                            content=layer.diff_id, size_bytes=layer.size_bytes)  # fmt: skip
+        store.host.close()
+
+    road.faults = [lambda host: Before(host, moment, finish)]
+    report = road.ship(bundle, contents)
+    assert road.arrived(contents)
+    assert report.bytes_sent < MB
 
 
 def test_a_partial_blob_that_was_damaged_there_is_sent_anew(road: Road) -> None:
@@ -264,7 +300,8 @@ class TestFullDisk:
         self, lab: Lab, small: Server, moment: str
     ) -> None:
         road = Road(lab, small, "/var/lib/smartcity/b")
-        bundle, contents = pack({"laksa:1": (noise(9 * MB), noise(6 * MB, 2))})
+        # One layer: the room that a second one is writing into cannot be taken away for good.
+        bundle, contents = pack({"laksa:1": (noise(15 * MB),)})
         road.faults = [
             lambda host: Before(
                 host, moment, lambda: small.fill_disk("/var/lib/smartcity", leave_mib=0)

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import gzip
 import random
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import BinaryIO
 
 import pytest
 from ship_world import SERVER, MemoryBundle, facts, pack
@@ -10,8 +13,9 @@ from ship_world import SERVER, MemoryBundle, facts, pack
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import UntrustedBundleError
 from smartcity_pkg.hosts.store import PartState
+from smartcity_pkg.ship.gziponce import GzipOnce, gzipped
 from smartcity_pkg.ship.plan import PlannedBlob, plan_transfer
-from smartcity_pkg.ship.wire import Wire
+from smartcity_pkg.ship.wire import Wire, check
 
 RAW = random.Random(5).randbytes(700_000) + bytes(3_000_000)
 TOOLS = {"zstd": ("zstd",), "gzip": ("gzip",)}
@@ -23,11 +27,17 @@ def blob(encoding: str) -> tuple[MemoryBundle, PlannedBlob]:
     return bundle, planned
 
 
+@contextmanager
+def wire_of(bundle: MemoryBundle, planned: PlannedBlob) -> Iterator[Wire]:
+    with closing(GzipOnce(bundle)) as gzips, closing(Wire(bundle, planned, gzips)) as wire:
+        yield wire
+
+
 def whole(bundle: MemoryBundle, planned: PlannedBlob) -> bytes:
-    with closing(Wire(bundle, planned)) as wire:
+    with wire_of(bundle, planned) as wire:
         data = b"".join(wire.rest(lambda _at: None))
-        wire.check()
         assert wire.offset == len(data)
+    check(bundle, planned)
     return data
 
 
@@ -49,10 +59,9 @@ def test_what_follows_a_held_beginning_completes_it(encoding: str, share: float)
     bundle, planned = blob(encoding)
     data = whole(bundle, planned)
     held = data[: int(len(data) * share)]
-    with closing(Wire(bundle, planned)) as wire:
+    with wire_of(bundle, planned) as wire:
         assert wire.skip(PartState(len(held), digest.of_bytes(held)))
         assert held + b"".join(wire.rest(lambda _at: None)) == data
-        wire.check()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +73,7 @@ def test_what_follows_a_held_beginning_completes_it(encoding: str, share: float)
 )
 def test_a_beginning_that_is_not_ours_is_noticed(state: PartState) -> None:
     bundle, planned = blob("zstd")
-    with closing(Wire(bundle, planned)) as wire:
+    with wire_of(bundle, planned) as wire:
         assert not wire.skip(state)
 
 
@@ -81,3 +90,41 @@ def test_a_blob_that_is_not_what_its_name_says_is_refused(encoding: str, fault: 
     }[fault]
     with pytest.raises(UntrustedBundleError, match="damaged"):
         whole(bundle, planned)
+
+
+class CountingBundle(MemoryBundle):
+    """Counts how often a blob is opened."""
+
+    opened = 0
+
+    def open(self, digest: str) -> BinaryIO:
+        self.opened += 1
+        return super().open(digest)
+
+
+def test_many_servers_share_one_packing() -> None:
+    plain, planned = blob("gzip")
+    bundle = CountingBundle(plain.blobs)
+    expected = b"".join(gzipped(plain, planned.source, planned.size_bytes))
+    found: list[bytes] = []
+
+    def take() -> None:
+        found.append(b"".join(gzips.open(planned.source, planned.size_bytes)))
+
+    with closing(GzipOnce(bundle)) as gzips:
+        takers = [threading.Thread(target=take) for _ in range(8)]
+        for taker in takers:
+            taker.start()
+        for taker in takers:
+            taker.join()
+        take()
+    assert found == [expected] * 9
+    assert bundle.opened == 1
+
+
+def test_packing_ends_when_nobody_needs_it() -> None:
+    bundle, planned = blob("gzip")
+    gzips = GzipOnce(bundle)
+    next(gzips.open(planned.source, planned.size_bytes))
+    gzips.close()
+    gzips.close()

@@ -37,16 +37,20 @@ def test_parts_for_people_stay_out_of_the_document(capsys: pytest.CaptureFixture
 
 
 def test_events_are_one_line_each_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    presenter = JsonPresenter()
+    times = iter([0.0, 2.0])
+    presenter = JsonPresenter(lambda: next(times))
     presenter.progress(Step("Memeriksa\nbundel"))
     presenter.progress(Note("slow", warning=True))
-    presenter.progress(Transfer("ship:a", "Sending", 5, 10))
+    presenter.progress(Transfer("ship:a", "Sending", 50, 100, saved=7))
+    presenter.progress(Transfer("ship:a", "Sending", 60, 100, saved=7))
     out, err = capsys.readouterr()
     assert out == ""
+    transfer = {"event": "transfer", "task": "ship:a", "text": "Sending", "total": 100, "saved": 7}
     assert [json.loads(line) for line in err.splitlines()] == [
         {"event": "step", "text": "Memeriksa\nbundel"},
         {"event": "note", "text": "slow", "warning": True},
-        {"event": "transfer", "task": "ship:a", "text": "Sending", "done": 5, "total": 10},
+        {**transfer, "done": 50, "bytes_per_s": None, "seconds_left": None},
+        {**transfer, "done": 60, "bytes_per_s": 5, "seconds_left": 8},
     ]
 
 

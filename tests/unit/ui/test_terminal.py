@@ -115,6 +115,27 @@ def test_transfers_side_by_side_do_not_hide_each_other(
     assert lines_of(capsys) == ["Sending to a: 0 B of 9 B", "Sending to b: 0 B of 9 B"]
 
 
+def test_what_need_not_be_moved_is_said(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    presenter = TerminalPresenter(clock)
+    presenter.progress(Transfer("ship", "Sending", 0, 9 * MB, saved=500 * MB))
+    assert lines_of(capsys) == ["Sending: 0 B of 9.0 MB, 500 MB saved"]
+
+
+def test_28_servers_share_the_lines_that_a_few_would_have(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+) -> None:
+    presenter = TerminalPresenter(clock)
+    for second in range(101):
+        clock.now = 1000.0 + second
+        for server in range(28):
+            presenter.progress(Transfer(f"ship:{server}", f"to {server}", second * MB, 100 * MB))
+    lines = lines_of(capsys)
+    for server in range(28):
+        mine = [line for line in lines if line.startswith(f"to {server}:")]
+        assert len(mine) == 4  # start, two on the way, end
+        assert mine[-1] == f"to {server}: 100 MB in 1 min 40 s"
+
+
 # -- data is data ---------------------------------------------------------------------------------
 
 
