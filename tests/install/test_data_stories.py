@@ -214,7 +214,7 @@ def test_the_timers_script_backs_up_and_prunes_only_its_own(kept: Site) -> None:
     assert [b.manifest.why for b in found] == ["command", "schedule", "upgrade", "schedule"]
     assert found[0].name == by_hand.name
     assert found[-1].manifest.release == kept.name(BETTER)
-    schedule.unschedule(kept.place)
+    kept.uninstall()
     assert "smartcity" not in kept.sh("ls /etc/systemd/system")
 
 
