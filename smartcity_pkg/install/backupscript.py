@@ -112,10 +112,8 @@ if [ -d "$lock" ] && [ "$(cat "$lock/boot" 2>/dev/null)" = "$boot" ]; then
 fi
 prune() {{
   cd {root}/backups || return
-  grep -l '"why":"schedule"' -- *-"$1"-*/manifest.json 2>/dev/null | sort -r |
-    tail -n +"$((keep + 1))" | while read -r old; do
-      if grep -q "\\"app\\":\\"$1\\"" "$old"; then rm -rf "${{old%/*}}"; fi
-    done
+  grep -l "\"app\":\"$1\"" -- */manifest.json | xargs -r grep -l '"why":"schedule"' -- |
+    sort -r | tail -n +"$((keep + 1))" | while read -r old; do rm -rf "${{old%/*}}"; done
 }}
 one() {{ if (take "$@"); then prune "$2"; else echo "backup of $2 failed: $?" >&2; failed=1; fi; }}
 {apps}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 
-from smartcity_pkg.core.errors import PreflightError, SmartCityError, UnreachableError
+from smartcity_pkg.core.errors import SmartCityError, UnreachableError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Step, no_progress
 from smartcity_pkg.hosts.facts import gather
@@ -28,13 +28,7 @@ def make_all(
     """
     with Lock(place.host, place.store) as lock:
         place.engine.check(gather(place.host, place.store))
-        found = installed.look(place)
-        if not found.current:
-            raise PreflightError(
-                _("{server}: nothing is installed yet").format(server=place.server),
-                _("see what is installed: smartcity status"),
-            )
-        release = installed.read_release(place, found.current)
+        release = installed.require_current(place)
         journal = Journal(place.host, place.store, run=uuid.uuid4().hex[:12], by=this_process())
         journal.release = release.name
         made = []

@@ -91,13 +91,7 @@ def restore(
 
 def current_app(place: Place, app: str) -> tuple[Release, ReleaseApp]:
     """The installed release, and `app` in it; PreflightError where it cannot be restored."""
-    found = installed.look(place)
-    if not found.current:
-        raise PreflightError(
-            _("{server}: nothing is installed yet").format(server=place.server),
-            _("install the release first (smartcity install), then put the data back"),
-        )
-    release = installed.read_release(place, found.current)
+    release = installed.require_current(place)
     apps = {a.app: a for a in release.on_server(place.server)}
     if app not in apps or apps[app].restore is None:
         able = ", ".join(n for n, a in apps.items() if a.restore is not None) or _("none")

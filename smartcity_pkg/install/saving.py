@@ -16,6 +16,8 @@ from smartcity_pkg.install.journal import read_journal, unfinished
 from smartcity_pkg.install.outcome import MigratedData
 from smartcity_pkg.install.place import Place
 
+_ENDS = frozenset({"commit", "rollback", "roll back", "uninstall"})
+
 
 def save(scene: Scene, release: Release, before: Release | None) -> tuple[str, ...]:
     """Back up every app that `release` will migrate; the backups' names.
@@ -96,9 +98,11 @@ def _made_for(backup: Backup, app: str, release: str, toward: str) -> bool:
 
 def _of_interrupted(place: Place, release: Release) -> dict[str, Backup]:
     """Backups of an earlier run to `release` that was cut short: what is there now may be half
-    migrated, so these count."""
-    entries = [e for e in read_journal(place.host, place.store) if e.release == release.name]
-    if not unfinished(entries, "install"):
+    migrated, so these count. Not if another story came to its end since."""
+    entries = read_journal(place.host, place.store)
+    ends = [i for i, e in enumerate(entries) if e.step in _ENDS and e.phase == "done"]
+    since = entries[ends[-1] + 1 :] if ends else entries
+    if not unfinished((e for e in since if e.release == release.name), "install"):
         return {}
     return {
         b.manifest.app: b

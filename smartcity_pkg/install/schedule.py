@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from smartcity_pkg.catalogue.release import Release
-from smartcity_pkg.core.errors import PreflightError, UsageError
+from smartcity_pkg.core.errors import UsageError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.hosts.host import script
 from smartcity_pkg.install import installed
@@ -113,13 +113,7 @@ def schedule(place: Place, daily: str, keep: int) -> Scheduled:
     """
     if not _TIME.match(daily):
         raise UsageError(_("--daily is “{given}”, expected HH:MM").format(given=daily))
-    found = installed.look(place)
-    if not found.current:
-        raise PreflightError(
-            _("{server}: nothing is installed yet").format(server=place.server),
-            _("install first, then set up the backups"),
-        )
-    apps = refresh(place, installed.read_release(place, found.current))
+    apps = refresh(place, installed.require_current(place))
     service = _SERVICE.format(script=script_path(place), keep=keep)
     timer = _TIMER.format(daily=daily)
     done = place.host.run(script(_UNITS, UNITS, UNIT, service, timer))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from install_site import OPTIONS, CutAfter, Site
-from install_world import Draft
+from install_world import SERVER, Draft
 
 from smartcity_pkg.core.errors import (
     DiskFullError,
@@ -19,9 +19,11 @@ from smartcity_pkg.core.errors import (
     UnreachableError,
     UsageError,
 )
+from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.hosts.host import Completed, Host
 from smartcity_pkg.install import backups, schedule
 from smartcity_pkg.install.backups import Backup, to_prune
+from smartcity_pkg.install.place import Place
 from smartcity_pkg.install.restore import current_app, restore
 
 pytestmark = pytest.mark.lab
@@ -133,15 +135,16 @@ def test_a_failed_release_tells_which_backup_brings_the_data_back(kept: Site) ->
     assert kept.data() == {"laporan": "jalan berlubang"}
 
 
-class CutAtMigration:
-    """A host whose link is lost for good just after the migration has run."""
+class CutAt:
+    """A host whose link is lost for good just after a hook with this command has run."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, command: str) -> None:
         self._host = CutAfter(host, 1_000_000)
+        self._command = command
         self.name = host.name
 
     def run(self, argv: Sequence[str], **options: object) -> Completed:
-        if "run" in argv and _MIGRATE in argv:
+        if "run" in argv and self._command in argv:
             self._host.left = 1
         return self._host.run(argv, **options)
 
@@ -157,13 +160,28 @@ def test_a_run_that_finishes_another_keeps_the_backup_from_before_the_migration(
 ) -> None:
     kept.world.ship(kept.host, BETTER)
     with pytest.raises(UnreachableError):
-        kept.install(BETTER, host=CutAtMigration(kept.host))  # type: ignore[arg-type]
+        kept.install(BETTER, host=CutAt(kept.host, _MIGRATE))  # type: ignore[arg-type]
     assert kept.data()["laporan"] == "migrated"
     kept.sh("rm -rf /var/lib/smartcity/lock")  # its lease would end by itself, in two minutes
     report = kept.install(BETTER)
     assert [b.name for b in backups.list_backups(kept.place)] == list(report.backups)
     kept.rollback(with_data=True)
     assert kept.data() == {"laporan": "jalan berlubang"}
+
+
+def test_a_restore_that_lost_its_link_is_finished_by_the_next_one(kept: Site) -> None:
+    backup = made(kept)
+    kept.write("laporan", "diubah")
+    host = CutAt(kept.host, GOOD.restore)
+    cut = Place(host, SERVER, OPTIONS.store, ComposeEngine(host, OPTIONS.store))  # type: ignore[arg-type]
+    with pytest.raises(UnreachableError):
+        restore(cut, "lapor", backup.name, options=OPTIONS)
+    assert kept.page() == ""
+    kept.sh("rm -rf /var/lib/smartcity/lock")  # its lease would end by itself, in two minutes
+    put_back(kept, backup.name)
+    assert kept.data() == {"laporan": "jalan berlubang"}
+    assert kept.page() == "satu"
+    assert kept.status().well
 
 
 DAMAGED = {
