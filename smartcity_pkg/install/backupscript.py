@@ -112,7 +112,7 @@ if [ -d "$lock" ] && [ "$(cat "$lock/boot" 2>/dev/null)" = "$boot" ]; then
 fi
 prune() {{
   cd {root}/backups || return
-  grep -l "\"app\":\"$1\"" -- */manifest.json | xargs -r grep -l '"why":"schedule"' -- |
+  grep -l '"app":"'"$1"'"' -- */manifest.json | xargs -r grep -l '"why":"schedule"' -- |
     sort -r | tail -n +"$((keep + 1))" | while read -r old; do rm -rf "${{old%/*}}"; done
 }}
 one() {{ if (take "$@"); then prune "$2"; else echo "backup of $2 failed: $?" >&2; failed=1; fi; }}
