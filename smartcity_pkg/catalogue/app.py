@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from smartcity_pkg.core.i18n import _
 
@@ -128,9 +128,31 @@ class Hook(Model):
 
 
 class Hooks(Model):
-    """Commands that the installation runs at fixed moments. They must be idempotent."""
+    """Commands that smartcity runs at fixed moments. They must be idempotent.
+
+    `migrate` prepares the data for this version. `backup` writes all data of the app to its
+    standard output, while the app runs; `restore` reads that from its standard input and puts it
+    in the place of what is there, or fails and leaves what is there; `verify` reads it and fails
+    where it is not whole, touching nothing. `backup` and `restore` come together.
+    """
 
     migrate: Hook | None = None
+    backup: Hook | None = None
+    restore: Hook | None = None
+    verify: Hook | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Hooks:
+        if (self.backup is None) != (self.restore is None):
+            raise ValueError(_("backup and restore are declared together, or not at all"))
+        if self.verify is not None and self.backup is None:
+            raise ValueError(_("verify is for what backup writes, and there is no backup"))
+        return self
+
+    def named(self) -> dict[str, Hook]:
+        """The hooks that are declared, by name."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: hook for name, hook in found.items() if hook is not None}
 
 
 MARKER = "TO-FILL-IN"

@@ -178,6 +178,12 @@ class Settings(Model):
     apps: dict[AppName, dict[str, Any]] = {}
 
 
+class BackupRules(Model):
+    """How copies of backups rest in a second place: encrypted to this age recipient (`age1…`)."""
+
+    recipient: str = Field(pattern=r"^age1[02-9ac-hj-np-z]{58}$")
+
+
 class Pemda(Model):
     """The profile. `region` is the Kemendagri code, `name` the government's name.
 
@@ -196,6 +202,7 @@ class Pemda(Model):
     servers: tuple[Server, ...] = Field(min_length=1)
     choice: Choice = Choice()
     settings: Settings = Settings()
+    backup: BackupRules | None = None
 
     @model_validator(mode="after")
     def _servers_differ(self) -> Pemda:

@@ -49,9 +49,8 @@ def _services_named(
     named: list[tuple[Path_, str]] = [
         *((("files", i), f.service) for i, f in enumerate(spec.files)),
         *((("routes", i), r.service) for i, r in enumerate(spec.routes)),
+        *((("hooks", name), hook.service) for name, hook in spec.hooks.named().items()),
     ]
-    if spec.hooks.migrate:
-        named.append((("hooks", "migrate"), spec.hooks.migrate.service))
     for path, name in named:
         if name not in known:
             yield document.problem(

@@ -88,6 +88,9 @@ class ReleaseApp(Model):
     secrets: tuple[SecretFile, ...] = ()
     routes: tuple[Route, ...] = ()
     migrate: Hook | None = None
+    backup: Hook | None = None
+    restore: Hook | None = None
+    verify: Hook | None = None
     after: tuple[AppName, ...] = ()
     config_digest: str
 

@@ -9,6 +9,10 @@ from smartcity_pkg.core.i18n import _
 BUNDLE = typer.Argument(
     help=_("A bundle (folder or .tar), or a region code: the newest packed for it.")
 )
+PEMDA = typer.Argument(help=_("Region code, part of a profile's name, or a profile file."))
+SERVER = typer.Option(
+    None, "--server", metavar="NAME", help=_("Only this server; may be given several times.")
+)
 TRUST = typer.Option(
     None,
     "--key",

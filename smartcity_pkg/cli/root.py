@@ -15,6 +15,7 @@ def build(options: CommonOptions) -> TyperGroup:
     """The whole command, ready to run with `main(args, obj=Session)`."""
     from smartcity_pkg.cli import (
         apps,
+        backup,
         config,
         keeping,
         keys,
@@ -42,6 +43,7 @@ def build(options: CommonOptions) -> TyperGroup:
         plan,
         config,
         servers,
+        backup,
         looking,
         keeping,
         secrets,

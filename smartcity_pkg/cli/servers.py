@@ -50,6 +50,14 @@ _ACCEPT = typer.Option(
 )
 
 
+_WITHOUT_BACKUP = typer.Option(
+    None,
+    "--without-backup",
+    metavar="APP",
+    help=_("Upgrade this app even if its data cannot be backed up; may be given several times."),
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the root."""
     app.command("ship", cls=Command, help=_("Bring a bundle's missing bytes to the servers."))(ship)
@@ -135,6 +143,7 @@ def install(
     release: str | None = _RELEASE,
     allow_downgrade: bool = _OLDER,
     accept: list[str] | None = _ACCEPT,
+    without_backup: list[str] | None = _WITHOUT_BACKUP,
     key: Path | None = TRUST,
     source: str | None = roads.FROM,
     resume: bool = typer.Option(
@@ -149,7 +158,7 @@ def install(
     from smartcity_pkg.ui.views.server import installed
 
     session = session_of(context)
-    allowed = Allowed(allow_downgrade, tuple(accept or ()))
+    allowed = Allowed(allow_downgrade, tuple(accept or ()), tuple(without_backup or ()))
     if resume or abort:
         _after_interruption(session, pemda, server, allowed, key, resume, abort, release, source)
         return
@@ -194,6 +203,7 @@ def deploy(
     server: list[str] | None = SERVER,
     allow_downgrade: bool = _OLDER,
     accept: list[str] | None = _ACCEPT,
+    without_backup: list[str] | None = _WITHOUT_BACKUP,
     limit: str | None = _LIMIT,
     window: str | None = _WINDOW,
     parallel: int | None = _PARALLEL,
@@ -205,7 +215,7 @@ def deploy(
     from smartcity_pkg.ui.views.shipping import deployed
 
     session, options = session_of(context), ShipOptions(limit, window, parallel)
-    allowed = Allowed(allow_downgrade, tuple(accept or ()))
+    allowed = Allowed(allow_downgrade, tuple(accept or ()), tuple(without_backup or ()))
     ships, installs = deploy_bundle(session, bundle, pemda, server, allowed, key, options)
     session.show_all(ships, deployed(ships, installs))
 
@@ -223,13 +233,22 @@ def rollback(
     context: typer.Context,
     pemda: str = PEMDA,
     server: list[str] | None = SERVER,
+    with_data: bool = typer.Option(
+        False,
+        "--with-data",
+        help=_("Put back the data of before the upgrade too; what was written since is left."),
+    ),
+    yes: bool = typer.Option(False, "--yes", "-y", help=_("Do not ask.")),
 ) -> None:
     """Go back to the previous release."""
+    from smartcity_pkg.cli.wiring.backup import confirm_rollback
     from smartcity_pkg.cli.wiring.servers import roll_back
     from smartcity_pkg.ui.views.server import rolled_back
 
     session = session_of(context)
-    session.show(rolled_back(roll_back(session, pemda, server)))
+    if with_data and not yes:
+        confirm_rollback(session, pemda, server)
+    session.show(rolled_back(roll_back(session, pemda, server, with_data)))
 
 
 def uninstall(

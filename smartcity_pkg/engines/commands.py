@@ -73,6 +73,10 @@ _NETWORK = f"""# make a shared network
 docker network inspect "$1" >/dev/null 2>&1 ||
   docker network create --label {NETWORK_LABEL}=1 "$1"
 """
+_FEED = """# feed a file to a hook
+source=$1; shift
+exec "$@" <"$source"
+"""
 # $3 the moment to begin at, in Docker's words, or nothing.
 _LOGS = """# read the log
 docker logs --tail "$2" ${3:+--since "$3"} "$1" 2>&1
@@ -169,6 +173,11 @@ def up(project: Project) -> Argv:
 def run(project: Project, hook: Hook) -> Argv:
     """Run a hook in a fresh container that goes afterwards."""
     return compose(project, "run", "--rm", "--no-deps", "-T", hook.service, *hook.command)
+
+
+def fed(argv: Argv, source: str) -> Argv:
+    """`argv` with the server's file `source` as its standard input."""
+    return script(_FEED, source, *argv)
 
 
 def stop(project: Project) -> Argv:

@@ -22,6 +22,7 @@ from smartcity_pkg.hosts.host import Completed, Host
 from smartcity_pkg.hosts.store import StorePaths
 
 _HOOK_TIMEOUT_S = 1800.0
+_FEED_TIMEOUT_S = 6 * 3600.0
 _COMPOSE_TIMEOUT_S = 300.0
 _LOAD_BASE_S, _SLOWEST_DISK = 300.0, 2 * MIB  # bytes per second
 _SLOWEST_LINK = 4 << 10
@@ -223,6 +224,22 @@ class ComposeEngine:
             self._run(commands.ensure_network(name))
         self._compose(project, commands.run(project, hook), timeout_s=_HOOK_TIMEOUT_S)
 
+    def hook_argv(self, project: Project, hook: Hook) -> tuple[str, ...]:
+        """The command line of the server that runs a hook; see the protocol."""
+        return commands.run(project, hook)
+
+    def feed_hook(self, project: Project, hook: Hook, source: str) -> None:
+        """Run a hook on a file of the server; containers of an earlier run go first."""
+        self._run(commands.clear_hooks(project.name))
+        for name in project.networks:
+            self._run(commands.ensure_network(name))
+        done = self._host.run(
+            commands.fed(self.hook_argv(project, hook), source), timeout_s=_FEED_TIMEOUT_S,
+            check=False,
+        )  # fmt: skip
+        if not done.ok:
+            raise self._compose_failed("run", project, done)
+
     def stop(self, project: Project) -> None:
         """Stop the app's containers and keep them."""
         self._compose(project, commands.stop(project))
@@ -259,14 +276,14 @@ class ComposeEngine:
     ) -> None:
         done = self._host.run(argv, timeout_s=timeout_s, check=False)
         if not done.ok:
-            raise EngineError(
-                _("{host}: docker compose {word} failed for {app}: {said}").format(
-                    host=self._host.name,
-                    word=_subcommand(argv),
-                    app=project.name,
-                    said=_last_lines(done),
-                )
+            raise self._compose_failed(_subcommand(argv), project, done)
+
+    def _compose_failed(self, word: str, project: Project, done: Completed) -> EngineError:
+        return EngineError(
+            _("{host}: docker compose {word} failed for {app}: {said}").format(
+                host=self._host.name, word=word, app=project.name, said=_last_lines(done)
             )
+        )
 
     def _run(
         self,

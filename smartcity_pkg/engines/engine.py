@@ -104,6 +104,15 @@ class Engine(Protocol):
     def run_hook(self, project: Project, hook: Hook) -> None:
         """Run a command in a fresh container of a service; EngineError with its last words."""
 
+    def hook_argv(self, project: Project, hook: Hook) -> tuple[str, ...]:
+        """The command line of the server that runs a hook in a fresh container.
+
+        Its standard input, output and status are the hook's; both streams may be binary.
+        """
+
+    def feed_hook(self, project: Project, hook: Hook, source: str) -> None:
+        """Run a hook as `run_hook` does, with the server's file `source` as standard input."""
+
     def stop(self, project: Project) -> None:
         """Stop the app's containers and keep them."""
 

@@ -14,11 +14,25 @@ from smartcity_pkg.catalogue.release import Release, ReleaseApp
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Step
 from smartcity_pkg.engines.engine import ContainerState
+from smartcity_pkg.install.backups import Backup, folder_of
 from smartcity_pkg.install.health import wait_healthy, wait_routes
 from smartcity_pkg.install.journal import Journal
 from smartcity_pkg.install.outcome import Change, InstallOptions
 from smartcity_pkg.install.place import Place, providers_first
 from smartcity_pkg.install.probe import Route
+
+
+@dataclass
+class AppsData:
+    """What happens to the apps' data on the way to a release, by app.
+
+    `saved` are the backups that were made just before; `migrated` the apps whose migration was
+    begun; `restore` the backups to put back before an app starts.
+    """
+
+    saved: dict[str, Backup] = field(default_factory=dict)
+    migrated: list[str] = field(default_factory=list)
+    restore: dict[str, Backup] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,7 @@ class Scene:
     options: InstallOptions
     known: dict[str, Release] = field(default_factory=dict)
     check: Callable[[], None] = lambda: None
+    data: AppsData = field(default_factory=AppsData)
 
 
 def public_routes(place: Place, release: Release) -> tuple[Route, ...]:
@@ -103,7 +118,7 @@ def apply(scene: Scene, release: Release | None, *, migrate: bool) -> Change:
     by_name = {a.app: a for a in apps}
     for name in change.started:
         assert release is not None
-        start(scene, release, by_name[name], migrate=migrate)
+        _renew(scene, release, by_name[name], migrate=migrate)
     extra = _others(scene, release)
     for name in change.removed:
         _remove(scene, extra[name])
@@ -118,14 +133,39 @@ def apply(scene: Scene, release: Release | None, *, migrate: bool) -> Change:
     return change
 
 
-def start(scene: Scene, release: Release, app: ReleaseApp, *, migrate: bool) -> None:
+def _renew(scene: Scene, release: Release, app: ReleaseApp, *, migrate: bool) -> None:
     """Make one app's containers anew and wait until they are healthy."""
     scene.check()
     project = scene.place.project(release, app)
+    if backup := scene.data.restore.get(app.app):
+        put_back(scene, release, app, backup)
     if migrate and app.migrate is not None:
         scene.progress(Step(_("Preparing the data of {app}").format(app=app.app)))
+        scene.data.migrated.append(app.app)
         with scene.journal.step("migrate", app.app):
             scene.place.engine.run_hook(project, app.migrate)
+    start(scene, release, app)
+
+
+def put_back(scene: Scene, release: Release, app: ReleaseApp, backup: Backup) -> None:
+    """Stop `app` and put a backup in the place of its data, with the hook of `release`.
+
+    Raises EngineError; the hook has left the data as they were then. The app is not started.
+    """
+    assert app.restore is not None
+    project = scene.place.project(release, app)
+    scene.progress(
+        Step(_("Putting back the data of {app} ({name})").format(app=app.app, name=backup.name))
+    )
+    with scene.journal.step("restore", app.app):
+        scene.place.engine.stop(project)
+        data = f"{folder_of(scene.place, backup.name)}/data"
+        scene.place.engine.feed_hook(project, app.restore, data)
+
+
+def start(scene: Scene, release: Release, app: ReleaseApp) -> None:
+    """Start `app` of `release` and wait until it is healthy; EngineError or NotHealthyError."""
+    project = scene.place.project(release, app)
     scene.progress(Step(_("Starting {app} {version}").format(app=app.app, version=app.version)))
     with scene.journal.step("apply", app.app):
         scene.place.engine.up(project)

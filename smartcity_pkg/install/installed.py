@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core import digest
-from smartcity_pkg.core.errors import UntrustedBundleError
+from smartcity_pkg.core.errors import PreflightError, UntrustedBundleError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.hosts.host import script
 from smartcity_pkg.install.place import Place
@@ -99,6 +99,17 @@ def read_release(place: Place, name: str) -> Release:
     if release.name != name:
         raise _damaged(place, name)
     return release
+
+
+def require_current(place: Place) -> Release:
+    """The release that is installed; PreflightError where there is none."""
+    found = look(place)
+    if not found.current:
+        raise PreflightError(
+            _("{server}: nothing is installed yet").format(server=place.server),
+            _("install the release first (smartcity install), then repeat this"),
+        )
+    return read_release(place, found.current)
 
 
 def read_known(place: Place, found: Installed, besides: str = "") -> dict[str, Release]:

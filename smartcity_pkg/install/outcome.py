@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from smartcity_pkg.hosts.store import StorePaths
 
@@ -18,9 +19,10 @@ class InstallOptions:
     `health_s`: seconds an app has to become healthy (longer where its own health check says so).
     `settle_s`: seconds a service without health check must stay up. `route_s`: seconds the public
     routes have to answer after the last app. `allow_downgrade`: install a release with a lower
-    number than the highest that was installed. `accept` names the
-    preflight rules whose warnings are known and taken. `public_names` should lead to the server.
-    `clock`: our own time (Unix), which decides whether the agreement holds today.
+    number than the highest that was installed. `accept` names the preflight rules whose warnings
+    are known and taken. `public_names` should lead to the server. `clock`: our own time (Unix),
+    which decides whether the agreement holds today. `without_backup` names apps that may be
+    upgraded although their data cannot be backed up.
     """
 
     health_s: float = 120.0
@@ -29,6 +31,7 @@ class InstallOptions:
     allow_downgrade: bool = False
     accept: frozenset[str] = frozenset()
     public_names: tuple[str, ...] = ()
+    without_backup: tuple[str, ...] = ()
     clock: Callable[[], float] = time.time
     store: StorePaths = field(default_factory=StorePaths)
 
@@ -47,7 +50,7 @@ class InstallReport:
     """A release is installed. `before` is "" where nothing was.
 
     `outage_s`: seconds in which at least one route of a restarted app did not answer; 0 where
-    nothing served before. `images` were loaded, `secrets` made, in this run.
+    nothing served before. `images` were loaded, `secrets` made, `backups` taken, in this run.
     """
 
     server: str
@@ -56,6 +59,7 @@ class InstallReport:
     change: Change
     images: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     outage_s: float = 0.0
     took_s: float = 0.0
@@ -83,6 +87,21 @@ class AbortReport:
 
 
 @dataclass(frozen=True)
+class MigratedData:
+    """An app whose data the release that was left behind may have migrated.
+
+    `backup` was made before that ("" where there is none), `until` is when; `restored` says that
+    it was put back, and `saved` is the backup of what was there until then.
+    """
+
+    app: str
+    backup: str = ""
+    until: datetime | None = None
+    restored: bool = False
+    saved: str = ""
+
+
+@dataclass(frozen=True)
 class RollbackReport:
     """The release before serves again."""
 
@@ -90,5 +109,6 @@ class RollbackReport:
     release: str
     before: str
     change: Change
+    data: tuple[MigratedData, ...] = ()
     outage_s: float = 0.0
     took_s: float = 0.0

@@ -195,7 +195,7 @@ def _replace(
 
 def _restart(scene: Scene, release: Release, users: tuple[ReleaseApp, ...]) -> None:
     for app in users:
-        start(scene, release, app, migrate=False)
+        start(scene, release, app)
     wait_routes(
         scene.place.host,
         public_routes(scene.place, release),

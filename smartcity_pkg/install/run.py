@@ -1,8 +1,8 @@
 """Installs the release that a server's store holds: the story, from the lock to the commit.
 
-lock → preflight → verify → load → files and secrets → apply → health → commit; on failure back to
-the release before. Each step's work is in the module of its name; here is only their order, and
-what is asked before. Going from one release to another, and back, is `switch`'s.
+lock → preflight → verify → load → files and secrets → backup → apply → health → commit; on a
+failure back to the release before. Each step's work is in the module of its name; here is only
+their order, and what is asked before. Going from one release to another, and back, is `switch`'s.
 """
 
 from __future__ import annotations
@@ -21,13 +21,22 @@ from smartcity_pkg.engines.engine import Engine
 from smartcity_pkg.hosts.facts import ServerFacts
 from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.surroundings import gather_all
-from smartcity_pkg.install import images, installed, offers, preflight, receipts, watermark
+from smartcity_pkg.install import (
+    images,
+    installed,
+    offers,
+    preflight,
+    receipts,
+    schedule,
+    watermark,
+)
 from smartcity_pkg.install.apply import Scene
 from smartcity_pkg.install.journal import Journal, read_journal, unfinished
 from smartcity_pkg.install.lock import Lock, this_process
 from smartcity_pkg.install.outcome import InstallOptions, InstallReport
 from smartcity_pkg.install.place import Place
 from smartcity_pkg.install.question import Question
+from smartcity_pkg.install.saving import save
 from smartcity_pkg.install.secrets import ensure_secrets
 from smartcity_pkg.install.switch import switch
 
@@ -97,6 +106,7 @@ class _Installation:
         scene = Scene(
             self._place, self._journal, self._progress, self._options, known, self._lock.check
         )
+        saved = save(scene, release, before)
         with self._journal.step("install"):
             change, outage_s = switch(scene, release, before, migrate=True)
         self._commit(genuine, before)
@@ -107,6 +117,7 @@ class _Installation:
             change=change,
             images=loaded,
             secrets=made,
+            backups=saved,
             warnings=warnings,
             outage_s=outage_s,
             took_s=time.monotonic() - self._started_s,
@@ -198,6 +209,7 @@ class _Installation:
         if before is None or before.name != release.name:
             with self._journal.step("commit"):
                 installed.commit(self._place, release.name, before=before.name if before else "")
+        schedule.refresh(self._place, release)
         images.drop_loaded_layers(self._place, release)
 
     def _receipt(self, genuine: offers.Genuine) -> Receipt:

@@ -6,6 +6,8 @@ The way back is proven before anything is stopped. What citizens miss meanwhile 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core.errors import (
     LockedError,
@@ -19,10 +21,11 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Note, Step
 from smartcity_pkg.core.units import seconds_text
 from smartcity_pkg.install import images, installed
-from smartcity_pkg.install.apply import Scene, apply, plan_change, public_routes
+from smartcity_pkg.install.apply import AppsData, Scene, apply, plan_change, public_routes
 from smartcity_pkg.install.outage import OutageMeter
 from smartcity_pkg.install.outcome import Change
 from smartcity_pkg.install.place import Place
+from smartcity_pkg.install.saving import after_failure
 
 
 def switch(
@@ -50,7 +53,7 @@ def switch(
             if before is not None and target is None:
                 raise  # a repair of what is current: there is nothing to go back to
             _go_back(scene, target, failure)
-            raise _rolled_back(scene.place.server, release, target, failure, meter) from failure
+            raise _rolled_back(scene, release, target, failure, meter) from failure
     return change, meter.outage_s
 
 
@@ -84,7 +87,9 @@ def _go_back(
     scene.progress(Step(text))
     try:
         with scene.journal.step("roll back"):
-            apply(scene, target, migrate=False)
+            # Data that this way has put back go again: those of before belong to the target.
+            data = AppsData(restore=scene.data.saved if scene.data.restore else {})
+            apply(replace(scene, data=data), target, migrate=False)
     except LockedError:
         raise
     except UnreachableError as error:
@@ -99,7 +104,7 @@ def _go_back(
 
 
 def _rolled_back(
-    server: str,
+    scene: Scene,
     release: Release,
     target: Release | None,
     failure: SmartCityError | KeyboardInterrupt,
@@ -107,7 +112,8 @@ def _rolled_back(
 ) -> SmartCityError | KeyboardInterrupt:
     if isinstance(failure, KeyboardInterrupt):
         return failure
-    why = failure.message
+    server, told = scene.place.server, after_failure(scene)
+    why = f"{failure.message}\n{told}" if told else failure.message
     hint = failure.hint or _("correct the cause, pack a new release, then ship and install it")
     if target is None:
         message = _(

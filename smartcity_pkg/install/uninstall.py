@@ -1,7 +1,8 @@
 """Takes the apps off a server. Their data, secrets and backups stay, unless that is asked for too.
 
-What stays in any case is the journal. Images and the store's content stay as well, so that the
-same release can be installed again without being sent; with the data, they go too.
+The timer of the backups goes with the apps. What stays in any case is the journal. Images and the
+store's content stay as well, so that the same release can be installed again without being sent;
+with the data, they go too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.engines.engine import Engine
 from smartcity_pkg.hosts.facts import gather
 from smartcity_pkg.hosts.host import Host, script
-from smartcity_pkg.install import installed
+from smartcity_pkg.install import installed, schedule
 from smartcity_pkg.install.apply import Scene, apply
 from smartcity_pkg.install.journal import Journal
 from smartcity_pkg.install.lock import Lock, this_process
@@ -32,7 +33,7 @@ shift
 rm -rf -- "$@"
 sync .
 """
-_ALWAYS = ("current", "previous", "releases")
+_ALWAYS = ("current", "previous", "releases", "backup.sh")
 _WITH_DATA = ("secrets", "backups", "store", "watermark.json")
 
 
@@ -71,6 +72,7 @@ def uninstall(
         journal.release = found.current
         scene = Scene(place, journal, progress, chosen, known, lock.check)
         with journal.step("uninstall", "purge" if purge_data else ""):
+            schedule.unschedule(place)  # it would fail every night
             change = apply(scene, None, migrate=False)
             if purge_data:
                 progress(Step(_("Removing data, secrets and images for good")))

@@ -32,6 +32,7 @@ from smartcity_pkg.lab.rootfs import root_fs
 from smartcity_pkg.lab.tarball import write_tree_tar
 
 _BASE_ARG = re.compile(r"^ARG BASE=(\S+)", re.MULTILINE)
+_CLIENT_ARG = re.compile(r"^ARG CLIENT=(\S+)", re.MULTILINE)
 _ADDED_TAR = re.compile(r"^ADD (rootfs|packages)\.tar /$", re.MULTILINE)
 # Catalogue files beside a Dockerfile that are never part of an image: a change of one of them must
 # not make another image.
@@ -125,11 +126,13 @@ class _Builder:
         """Build `folder` as `image` unless the engine has just that."""
         with self._context(folder, archives or {}) as context:
             base = args.get("BASE") or _default_base(context / "Dockerfile")
+            client = args.get("CLIENT") or _default_client(context / "Dockerfile")
             recipe = recipe_digest(
                 {
                     "files": _fingerprint(context, archives or {}),
                     "args": dict(args),
                     "base": self._docker.image(base) if base else None,
+                    **({"client": self._docker.image(client)} if client else {}),
                     "epoch": source_date_epoch(),
                 }
             )
@@ -219,6 +222,12 @@ def _default_base(dockerfile: Path) -> str:
     return found.group(1) if found else ""
 
 
+def _default_client(dockerfile: Path) -> str:
+    """The image whose programs a Dockerfile copies, if it does."""
+    found = _CLIENT_ARG.search(dockerfile.read_text())
+    return found.group(1) if found else ""
+
+
 def _bases_first(folders: Mapping[Path, ImageFile]) -> list[Path]:
     """The folders in an order in which each image comes after the one it stands on."""
     names = {image.image: folder for folder, image in folders.items()}
@@ -229,9 +238,11 @@ def _bases_first(folders: Mapping[Path, ImageFile]) -> list[Path]:
             raise InputError(
                 Problem(_("this image stands on itself"), file=str(folder / "Dockerfile"))
             )
-        base = names.get(_default_base(folder / "Dockerfile"))
-        if base is not None and base not in ordered:
-            add(base, (*above, folder))
+        dockerfile = folder / "Dockerfile"
+        for image in (_default_base(dockerfile), _default_client(dockerfile)):
+            below = names.get(image)
+            if below is not None and below not in ordered:
+                add(below, (*above, folder))
         if folder not in ordered:
             ordered.append(folder)
 

@@ -192,7 +192,7 @@ def _release_app(
         networks=networks.shared_networks(app, here),
         secrets=secret_files(app, here),
         routes=app.spec.routes,
-        migrate=app.spec.hooks.migrate,
+        **app.spec.hooks.named(),
         after=tuple(p.name for p in here.providers(app)),
         config_digest=digest.of_bytes(digest.canonical_json(digests)),
     )

@@ -249,6 +249,21 @@ class EngineContract:
         assert rig.docker("exec", container, "cat", "/data/done") == "x\n"
         assert len(rig.engine.states([project.name])) == 1
 
+    def test_a_hook_may_write_and_read_streams_of_bytes(self, rig: Rig) -> None:
+        project = rig.project("satu", rig.loaded())
+        sent = bytes(range(256)) * 4000
+        rig.host.run(script("cat > /root/stream"), stdin=sent)
+        keep = Hook(service="web", command=("sh", "-c", "cat > /data/stream"))
+        rig.engine.feed_hook(project, keep, "/root/stream")
+        give = Hook(service="web", command=("cat", "/data/stream"))
+        assert rig.host.run(rig.engine.hook_argv(project, give)).stdout == sent
+        refuse = Hook(service="web", command=("sh", "-c", "echo 'not mine' >&2; exit 4"))
+        with pytest.raises(EngineError) as refused:
+            rig.engine.feed_hook(project, refuse, "/root/stream")
+        assert "not mine" in refused.value.message
+        assert not rig.host.run(rig.engine.hook_argv(project, refuse), check=False).ok
+        assert rig.engine.states([project.name]) == ()
+
     def test_a_failed_hook_says_its_last_words(self, rig: Rig) -> None:
         project = rig.project("satu", rig.loaded())
         with pytest.raises(EngineError) as refused:

@@ -11,8 +11,10 @@ from install_world import PORT, SERVER, Draft, World
 
 from smartcity_pkg.core.errors import UnreachableError
 from smartcity_pkg.core.progress import Event, Note, Step
+from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.hosts.host import Completed, Host
 from smartcity_pkg.install.outcome import InstallOptions, InstallReport, RollbackReport
+from smartcity_pkg.install.place import Place
 from smartcity_pkg.install.rollback import rollback
 from smartcity_pkg.install.run import install
 from smartcity_pkg.install.status import ServerStatus, status
@@ -35,7 +37,8 @@ class Site:
 
     def install(self, draft: Draft, *, host: Host | None = None, older: bool = False,
                 accept: tuple[str, ...] = (),
-                watch: Callable[[Event], None] | None = None) -> InstallReport:  # fmt: skip
+                watch: Callable[[Event], None] | None = None,
+                without_backup: tuple[str, ...] = ()) -> InstallReport:  # fmt: skip
         """Install a release that was shipped."""
         self.events.clear()
         return install(
@@ -50,6 +53,7 @@ class Site:
                 OPTIONS.route_s,
                 allow_downgrade=older,
                 accept=frozenset(accept),
+                without_backup=without_backup,
             ),
         )
 
@@ -58,9 +62,27 @@ class Site:
         self.world.ship(self.host, draft)
         return self.install(draft, older=older)
 
-    def rollback(self) -> RollbackReport:
+    def rollback(self, *, with_data: bool = False) -> RollbackReport:
         """Go back."""
-        return rollback(self.host, SERVER, options=OPTIONS)
+        return rollback(self.host, SERVER, with_data=with_data, options=OPTIONS)
+
+    @property
+    def place(self) -> Place:
+        """The server, its store and its engine."""
+        store = OPTIONS.store
+        return Place(self.host, SERVER, store, ComposeEngine(self.host, store))
+
+    def write(self, name: str, text: str) -> None:
+        """Something that an app keeps: a file of `lapor`."""
+        self.sh(f"docker exec {self.containers()['lapor']} sh -c 'echo {text} > /data/{name}'")
+
+    def data(self) -> dict[str, str]:
+        """All that `lapor` keeps, by name."""
+        shown = self.sh(
+            f"docker exec {self.containers()['lapor']}"
+            " sh -c 'cd /data; for f in *; do [ ! -f $f ] || echo $f $(cat $f); done'"
+        )
+        return {name: text for name, _space, text in (x.partition(" ") for x in shown.splitlines())}
 
     def uninstall(self, *, purge_data: bool = False) -> UninstallReport:
         """Take the apps away."""

@@ -52,7 +52,10 @@ POLICY = Policy(
         Exemption(app=app, rule="SC029", reason=_REASON) for app in ("lapor", "ekstra")
     ),
 )
-_APPLETS = "sh httpd sleep test cat echo true false touch mkdir wget ls date"
+_APPLETS = "sh httpd sleep test cat echo true false touch mkdir wget ls date tar rm mv rmdir"
+_RESTORE = """rm -rf /data/.new; mkdir /data/.new; cd /data
+tar -xf - -C .new || { rm -rf .new; exit 1; }
+rm -f ./*; mv .new/* . 2>/dev/null; rm -rf .new"""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,9 @@ class Draft:
     healthy: str = "wget -q -O /dev/null http://127.0.0.1:8080/lapor/sehat"
     command: str = "echo 'lapor is starting'; exec httpd -f -p 8080 -h /www"
     migrate: str = "true"
+    backup: str = ""
+    restore: str = _RESTORE
+    verify: str = "tar -tf - >/dev/null"
     has_check: bool = True
     store_version: str = "1.0.0"
     with_extra: bool = False
@@ -289,10 +295,16 @@ class World:
             routes=(Route(path="/lapor/", service=name, port=8080, health=draft.route_health),)
             if consumer
             else (),
-            migrate=Hook(service=name, command=("sh", "-c", draft.migrate)) if consumer else None,
+            **(_hooks(draft) if consumer else {}),
             after=("penyimpan",) if consumer else (),
             config_digest=digest.of_bytes(digest.canonical_json(sorted(map(str, own.items())))),
         )
+
+
+def _hooks(draft: Draft) -> dict[str, Hook]:
+    """The hooks of `lapor`: those for backups only where the draft has one."""
+    names = ("migrate", "backup", "restore", "verify") if draft.backup else ("migrate",)
+    return {n: Hook(service="lapor", command=("sh", "-c", getattr(draft, n))) for n in names}
 
 
 def write_layout(folder: Path, images: list[Image]) -> None:

@@ -1,4 +1,4 @@
-"""`python3 -m app migrate`: the migrate hook."""
+"""`python3 -m app migrate | backup | restore | verify`: the hooks."""
 
 import sys
 

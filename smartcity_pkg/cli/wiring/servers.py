@@ -44,10 +44,11 @@ _NO_DOMAIN = "localhost"
 
 @dataclass(frozen=True)
 class Allowed:
-    """What the person lets pass: a lower number, and warnings of preflight by rule."""
+    """What the person lets pass: a lower number, warnings by rule, and apps without a backup."""
 
     downgrade: bool = False
     accept: tuple[str, ...] = ()
+    without_backup: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,14 +189,19 @@ def install_release(
     return [install_on(session, t, trusted, release, allowed) for t in chosen]
 
 
-def roll_back(session: Session, name: str, servers: list[str] | None) -> list[RollbackReport]:
-    """Go back on each server."""
+def roll_back(
+    session: Session, name: str, servers: list[str] | None, with_data: bool
+) -> list[RollbackReport]:
+    """Go back on each server; `with_data` puts back the data of before the upgrade."""
     from smartcity_pkg.install.rollback import rollback
 
     reports = []
     for target in targets(session.pemda(name), servers):
         with target.host() as host:
-            reports.append(rollback(host, target.server.name, progress=session.progress))
+            done = rollback(
+                host, target.server.name, with_data=with_data, progress=session.progress
+            )
+            reports.append(done)
     return reports
 
 
@@ -338,5 +344,6 @@ def _options(target: Target, allowed: Allowed) -> InstallOptions:
     return InstallOptions(
         allow_downgrade=allowed.downgrade,
         accept=frozenset(allowed.accept),
+        without_backup=allowed.without_backup,
         public_names=target.public_names,
     )

@@ -12,7 +12,13 @@ from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
 from smartcity_pkg.ui.views.bundle import receipt_text
 
 if TYPE_CHECKING:
-    from smartcity_pkg.install.outcome import AbortReport, Change, InstallReport, RollbackReport
+    from smartcity_pkg.install.outcome import (
+        AbortReport,
+        Change,
+        InstallReport,
+        MigratedData,
+        RollbackReport,
+    )
     from smartcity_pkg.install.status import AppStatus, ServerStatus
     from smartcity_pkg.install.uninstall import UninstallReport
 
@@ -35,7 +41,36 @@ def rolled_back(reports: Sequence[RollbackReport]) -> Result:
             )
         )
         parts.append(_change(r.change, r.outage_s))
-    return Result("rolled-back", {"servers": [asdict(r) for r in reports]}, parts)
+        parts += [_data_line(d) for d in r.data]
+    return Result("rolled-back", {"servers": [_rollback_data(r) for r in reports]}, parts)
+
+
+def _rollback_data(r: RollbackReport) -> dict[str, Any]:
+    data = asdict(r)
+    for item in data["data"]:
+        item["until"] = item["until"] and item["until"].isoformat()
+    return data
+
+
+def _data_line(d: MigratedData) -> Line:
+    if d.restored:
+        text = _(
+            "{app}: the data of {time} are back ({backup}); what was there until now is in {saved}"
+        )
+    elif d.backup:
+        text = _(
+            "{app}: its data stay as the newer release migrated them. Test the app; if the older"
+            " version cannot work with them, put back those of {time}, and lose what was written"
+            " since: smartcity backup restore PEMDA --app {app} --backup {backup}"
+        )
+    else:
+        text = _(
+            "{app}: its data stay as the newer release migrated them, and there is no backup of"
+            " before. Test the app."
+        )
+    time = f"{d.until:%Y-%m-%d %H:%M} UTC" if d.until else ""
+    said = text.format(app=d.app, time=time, backup=d.backup, saved=d.saved or "-")
+    return Line(said, "plain" if d.restored else "warn")
 
 
 def resumed(reports: Sequence[InstallReport | RollbackReport]) -> Result:
@@ -144,6 +179,9 @@ def install_parts(reports: Sequence[InstallReport]) -> list[Part]:
         parts += [Line(warning, "warn") for warning in r.warnings]
         if not r.did_nothing:
             parts.append(_change(r.change, r.outage_s))
+        if r.backups:
+            names = ", ".join(r.backups)
+            parts.append(Line(_("Backed up before the upgrade: {names}").format(names=names)))
         if r.secrets:
             made = _(
                 "{count} secrets were made on the server; root reads one there with:"

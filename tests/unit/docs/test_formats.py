@@ -8,7 +8,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -34,6 +34,7 @@ from smartcity_pkg.catalogue.release import Release, pinned
 from smartcity_pkg.core.errors import InputError
 from smartcity_pkg.hosts.local import LocalHost
 from smartcity_pkg.hosts.store import StorePaths
+from smartcity_pkg.install.backups import read_manifest
 from smartcity_pkg.install.journal import read_journal
 from smartcity_pkg.install.watermark import Watermark
 from smartcity_pkg.render import templates
@@ -136,7 +137,7 @@ def test_every_model_of_a_file_has_its_table() -> None:
     top += ["bundle.ringfile.RingFile", "bundle.grant.Grant", "install.watermark.Watermark"]
     top += ["bundle.countersign.SigningRequest", "bundle.countersign.DetachedSignature"]
     top += ["bundle.receipt.Receipts", "bundle.inventory.Inventory"]
-    top += ["ship.media.index.MediaIndex"]
+    top += ["ship.media.index.MediaIndex", "install.backups.Manifest"]
     wanted = {model for name in top for model in reached(model_of(name))}
     assert wanted == {model_of(name) for name in MODELS}
 
@@ -166,7 +167,8 @@ def default_of(field: FieldInfo) -> str:
     return text.removesuffix(".0")
 
 
-PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false", date: "date"}
+PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false", date: "date",
+         datetime: "time"}  # fmt: skip
 
 
 def words_of(annotation: Any) -> list[str]:
@@ -315,6 +317,12 @@ def test_the_inventory_is_valid() -> None:
     assert PAYLOAD_TYPE in PAGE
 
 
+def test_the_backup_is_valid() -> None:
+    manifest = read_manifest(example("backup"))
+    assert manifest is not None
+    assert json.loads(example("backup")) == manifest.model_dump(mode="json", exclude={"stored"})
+
+
 def test_the_journal_is_valid(tmp_path: Path) -> None:
     entries = journal(tmp_path, example("journal"))
     assert [e.phase for e in entries] == ["begin", "done", "failed"]
@@ -329,7 +337,7 @@ def journal(folder: Path, text: str) -> tuple[Any, ...]:
 def test_every_example_of_the_page_is_tried() -> None:
     names = set(re.findall(r"<!-- example: (.+) -->", PAGE))
     tried = {"app", "template app.json.j2", "profile", "plan", "env", "release", "offer", "journal"}
-    tried |= {"ring", "grant", "receipt", "watermark", "policy", "media", "inventory"}
+    tried |= {"ring", "grant", "receipt", "watermark", "policy", "media", "inventory", "backup"}
     assert names == tried
     assert PAGE.count("```") == 2 * len(names)
 

@@ -1,4 +1,8 @@
-"""The command line of an app: `python3 -m app migrate` and `python3 -m app version`."""
+"""The command line of an app: `python3 -m app migrate | backup | restore | verify | version`.
+
+What `backup` writes to standard output and the other two read from standard input is described in
+`layanan.backup`; logs go to standard error then.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import sys
 
 import psycopg
 
-from layanan import config, db, logs, migrations
+from layanan import backup, config, db, logs, migrations
 from layanan.config import Service
 
 WAIT_S = "60"
@@ -17,14 +21,31 @@ WAIT_S = "60"
 
 def main(service: Service, arguments: list[str]) -> int:
     """The exit code: 0 done, 1 failed, 2 usage."""
-    logging.config.dictConfig(logs.logging_config())
     if arguments == ["version"]:
         print(service.version)
         return 0
-    if arguments != ["migrate"]:
-        print("usage: python3 -m app migrate | version", file=sys.stderr)
-        return 2
-    return _migrate(service)
+    if arguments == ["migrate"]:
+        logging.config.dictConfig(logs.logging_config())
+        return _migrate(service)
+    if len(arguments) == 1 and arguments[0] in ("backup", "restore", "verify"):
+        return _data(service, arguments[0])
+    print("usage: python3 -m app migrate | backup | restore | verify | version", file=sys.stderr)
+    return 2
+
+
+def _data(service: Service, what: str) -> int:
+    try:
+        if what == "backup":
+            backup.write(config.load(service), sys.stdout.buffer)
+            sys.stdout.flush()
+        elif what == "restore":
+            backup.restore(config.load(service), sys.stdin.buffer)
+        else:
+            backup.verify(sys.stdin.buffer)
+    except (backup.BackupError, psycopg.Error, OSError) as error:
+        print(f"{what} failed: {str(error).strip()}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _migrate(service: Service) -> int:
@@ -32,6 +53,7 @@ def _migrate(service: Service) -> int:
     wait_s = float(os.environ.get("SMARTCITY_DB_WAIT_S", WAIT_S))
     try:
         with db.connect(config.load(service), wait_s=wait_s) as connection:
+            backup.undo(connection)  # of a restore that was cut short: the data of before count
             names = migrations.migrate(connection, service.migrations)
     except psycopg.Error as error:
         log.error(  # noqa: TRY400 - the reason is the whole story, a traceback hides it
