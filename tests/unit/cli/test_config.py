@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from workspace import KARAWANG, Ran, Workspace
 
 REGION = "32.15"
+_HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 
 
 @pytest.fixture
@@ -81,3 +84,24 @@ def test_an_example_is_not_changed(tmp_path: Path) -> None:
     error = run(Workspace(tmp_path), "set", REGION, "laksa", "contact", "x", code=20).error
     assert "cp " in error["hint"]
     assert KARAWANG.read_text() == before
+
+
+def test_with_deploy_a_new_release_is_packed_and_sent(space: Workspace, images: Path) -> None:
+    """As far as the server, which nobody can reach here."""
+    profile_of_mine = space.folder / "pemda" / KARAWANG.name
+    profile_of_mine.parent.mkdir(exist_ok=True)
+    data = yaml.safe_load(KARAWANG.read_text())
+    for server in data["servers"]:
+        server["ssh"] = {"host": "127.0.0.1", "port": 9, "host_key": _HOST_KEY}
+    profile_of_mine.write_text(yaml.safe_dump(data, sort_keys=False))
+    before = set((space.folder / "releases" / REGION).iterdir())
+    words = ("set", REGION, "laksa", "contact", "0267-123456", "--deploy")
+    run(space, *words, "--images", f"oci:{images}", code=12)
+    [packed] = set((space.folder / "releases" / REGION).iterdir()) - before
+    assert packed.name.startswith("2-")
+    process = space.start("diff", str(next(iter(before))), str(packed))
+    out, err = process.communicate(timeout=120)
+    changed = json.loads(out)
+    assert process.returncode == 0, err
+    assert "0267-123456" in profile_of_mine.read_text()
+    assert "laksa" in json.dumps(changed)
