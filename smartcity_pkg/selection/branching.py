@@ -19,6 +19,7 @@ import numpy as np
 from smartcity_pkg.selection.filling import Filled, Filling
 from smartcity_pkg.selection.greedy import greedy
 from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
+from smartcity_pkg.selection.layers import without_layers
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.relaxed import Aim, relax, setup_of
 from smartcity_pkg.selection.table import Array, Table
@@ -150,7 +151,8 @@ class _Tree:
         bounds = [node.bound for node in self.heap] + [bound for bound, _filling in self.open]
         bounds = [bound for bound in bounds if bound < self.limit]
         bound = min([*bounds, self.value if self.best is not None else math.inf])
-        return Found(self.best, self.value, bound)
+        placement = None if self.best is None else without_layers(self.best)
+        return Found(placement, self.value, bound)
 
     def _solve(self, lower: Array, upper: Array, basis: object) -> Vertex | None:
         return self.continuous.solve(self.positions, lower, upper, cutoff=self.limit, basis=basis)

@@ -23,7 +23,7 @@ from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.relaxed import Aim, Relaxation, hold, objective_of
 from smartcity_pkg.selection.setup import Setup
 from smartcity_pkg.selection.setupmodel import linked_apps, pooled_model, whole_model
-from smartcity_pkg.selection.table import DISK, LIMITS, Array
+from smartcity_pkg.selection.table import LIMITS, Array
 from smartcity_pkg.selection.verify import violations
 
 _PRICE_UNITS = 10_000_000
@@ -160,13 +160,9 @@ class Filling:
         return self._packed(clusters) if clusters is not None else None
 
     def whole(self, cutoff: int | None, most_nodes: int | None = None) -> Filled:
-        """The best apps by the whole model of this setup: apps and layers on servers.
-
-        Layers come into it only when a placement without them proves to be too much.
-        """
+        """The best apps by the whole model of this setup: apps on servers."""
         effort = replace(self._left, most_nodes=most_nodes)
-        model = self._whole_model(layers=False)
-        with_layers = False
+        model = self._whole_model()
         while True:
             outcome = minimise(model, self.objective, cutoff, effort)
             if not outcome.values:
@@ -180,14 +176,11 @@ class Filling:
             placement = self.setup.placement(spots)
             if not violations(self.table.question, placement):
                 return Filled(placement, self.value(placement), outcome.bound)
-            if not with_layers:
-                model, with_layers = self._whole_model(layers=True), True
-                continue
             columns: list[Column] = [("at", n, self.table.servers[s]) for n, s in spots.items()]
             model.at_most(dict.fromkeys(columns, 1), len(columns) - 1)
 
-    def _whole_model(self, *, layers: bool) -> LinearModel:
-        model = whole_model(self.setup, layers=layers)
+    def _whole_model(self) -> LinearModel:
+        model = whole_model(self.setup)
         hold(self.table, self.aim, model)
         if self.aim.benefit is not None:
             vertex = relaxed(model, objective_of(self.table, Aim()))
@@ -213,19 +206,11 @@ class Filling:
         return np.array([outcome.values[("chosen", n)] for n in self.table.names], dtype=bool)
 
     def _packed(self, clusters: list[Cluster]) -> Placement | None:
-        """A placement of the clusters that keeps every rule, if one is found.
-
-        The first try keeps the room of all shared layers free, the second of none.
-        """
-        layers = self._shared_layers(clusters)
-        for room in ([self.setup.room - layers] if layers.any() else []) + [self.setup.room]:
-            servers = pack(clusters, room)
-            if servers is None:
-                servers = _pack_by_model(clusters, room, self._left)
-            placement = self._placed(clusters, servers)
-            if placement is not None:
-                return placement
-        return None
+        """A placement of the clusters that keeps every rule, if one is found."""
+        servers = pack(clusters, self.setup.room)
+        if servers is None:
+            servers = _pack_by_model(clusters, self.setup.room, self._left)
+        return self._placed(clusters, servers)
 
     def _packed_most(self, clusters: list[Cluster]) -> Placement | None:
         """A placement of most of the clusters that keeps every rule, if one is found."""
@@ -236,7 +221,7 @@ class Filling:
             else int(sum(table.benefit[i] for i in c.apps))
             for c in clusters
         ]
-        servers = pack_most(clusters, self.setup.room - self._shared_layers(clusters), worth)
+        servers = pack_most(clusters, self.setup.room, worth)
         return self._placed(clusters, servers)
 
     def _placed(self, clusters: list[Cluster], servers: list[int] | None) -> Placement | None:
@@ -247,18 +232,6 @@ class Filling:
         spots = {self.table.names[i]: s for c, s in pairs if s >= 0 for i in c.apps}
         placement = self.setup.placement(spots)
         return None if violations(self.table.question, placement) else placement
-
-    def _shared_layers(self, clusters: list[Cluster]) -> Array:
-        """(S, L): the disk of all layers of several apps that could come to each server."""
-        question, table = self.table.question, self.table
-        shared = table.shared_layers
-        layers = np.zeros_like(self.setup.room)
-        for s in range(len(table.servers)):
-            here = {table.names[i] for c in clusters if c.allowed[s] for i in c.apps}
-            lying = {n for name in here for n in question.candidates[name].layers}
-            lying |= self.setup.layers_of_platforms(s)
-            layers[s, DISK] = sum(size for n, size in shared.items() if n in lying)
-        return layers
 
     def _price_why_not(self, clusters: list[Cluster]) -> bool:
         """Add a price by which these clusters cost too much even if split; False if none does."""

@@ -96,12 +96,6 @@ class Setup:
             for name, at in sorted(placed.items())
         }
 
-    def layers_of_platforms(self, server: int) -> set[str]:
-        """The image layers that the platform apps of a server bring there."""
-        candidates, names = self.table.question.candidates, self.table.platforms
-        here = [names[k] for k in np.flatnonzero(self.on[server])]
-        return {layer for name in here for layer in candidates[name].layers}
-
     def has(self, platform: str, server: int) -> bool:
         """Whether a platform app is on a server; False for any other app."""
         names = self.table.platforms

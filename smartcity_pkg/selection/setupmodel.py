@@ -9,7 +9,7 @@ import numpy as np
 
 from smartcity_pkg.selection.model import Column, LinearModel, Row
 from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.table import DISK, LIMITS, Array, Table
+from smartcity_pkg.selection.table import LIMITS, Array, Table
 
 
 def linked_apps(table: Table) -> Array:
@@ -84,8 +84,8 @@ def _shared_rows(setup: Setup, model: LinearModel) -> None:
         model.at_most(terms, available - taken)
 
 
-def whole_model(setup: Setup, *, layers: bool) -> LinearModel:
-    """Every rule and limit for one setup: whole apps on servers, and the layers they bring."""
+def whole_model(setup: Setup) -> LinearModel:
+    """Every rule and limit for one setup: whole apps on servers."""
     table, question = setup.table, setup.table.question
     index, model = table.index, LinearModel()
     for i, name in enumerate(table.names):
@@ -95,19 +95,12 @@ def whole_model(setup: Setup, *, layers: bool) -> LinearModel:
             model.add(("at", name, server), upper=int(setup.admits[i, s]))
             here[("at", name, server)] = 1
         model.rows.append(Row({**here, ("chosen", name): -1}, lower=0, upper=0))
-    for s, server in enumerate(table.servers):
-        lying = setup.layers_of_platforms(s)
-        for layer in table.shared_layers if layers else ():
-            model.add(("layer", layer, server), lower=int(layer in lying), whole=False)
     for i, name in enumerate(table.names):
         candidate = table.candidate(i)
         groups: list[tuple[str, ...]] = [(o,) for o in candidate.requires if o in index]
         groups += [choices for choices in candidate.one_of if set(choices) & set(index)]
         for s, server in enumerate(table.servers):
             at: Column = ("at", name, server)
-            for layer in candidate.layers:
-                if ("layer", layer, server) in model.bounds:
-                    model.at_most({at: 1, ("layer", layer, server): -1}, 0)
             for choices in groups:
                 if not any(setup.has(c, s) for c in choices):
                     apps: list[Column] = [("at", c, server) for c in choices if c in index]
@@ -120,7 +113,7 @@ def whole_model(setup: Setup, *, layers: bool) -> LinearModel:
 
 
 def _server_rows(setup: Setup, model: LinearModel) -> None:
-    """The servers' limits, image layers counted once a server."""
+    """The servers' limits."""
     table = setup.table
     for s, server in enumerate(table.servers):
         for x in range(len(LIMITS)):
@@ -129,8 +122,4 @@ def _server_rows(setup: Setup, model: LinearModel) -> None:
                 for i, name in enumerate(table.names)
                 if table.needs[i, x] and setup.admits[i, s]
             }
-            if x == DISK:
-                for layer, size in table.shared_layers.items():
-                    if ("layer", layer, server) in model.bounds and size:
-                        terms[("layer", layer, server)] = size
             model.at_most(terms, int(setup.room[s, x]))
