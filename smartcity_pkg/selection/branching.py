@@ -12,7 +12,7 @@ import heapq
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from smartcity_pkg.selection.filling import Filled, Filling
 from smartcity_pkg.selection.greedy import greedy
 from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
 from smartcity_pkg.selection.layers import without_layers
+from smartcity_pkg.selection.narrow import QUICK_NODES
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.relaxed import Aim, relax, setup_of
 from smartcity_pkg.selection.table import Array, Table
+from smartcity_pkg.selection.tightened import Tightened
 
 _SLACK = 0.05
 """A node's bound must exceed what is looked for by this much to be left out."""
@@ -42,6 +44,12 @@ than a time, so that the answer is the same on slow machines."""
 _DIVE_FROM = 2000
 """Apps times servers from which on the search begins with a dive for something good: there, whole
 switches are a long way off."""
+
+_HOPE = 1.0
+"""How many times the mean gain a node's bound may lack for a tightened one to be tried."""
+
+_ROUND = 0.05
+"""How much of what is left a rounded-up setup may lose and still be filled."""
 
 _CANDIDATES = 6
 """Switches that are looked at for each branching."""
@@ -67,6 +75,7 @@ class _Node:
     lower: Array = field(compare=False)
     upper: Array = field(compare=False)
     vertex: Vertex = field(compare=False)
+    tight: bool = field(compare=False, default=False)
 
 
 def search(
@@ -102,7 +111,9 @@ class _Tree:
         self.positions = self.continuous.positions(self.switches)
         self.cutoff = cutoff
         self.best: Placement | None = None
-        self.must_dive = aim == Aim() and table.fits.size > _DIVE_FROM
+        self.must_dive = aim == Aim()
+        self.filled: set[bytes] = set()
+        self.gains: list[float] = []
         self.value = 0
         self.heap: list[_Node] = []
         self.numbers = 0
@@ -157,10 +168,47 @@ class _Tree:
     def _solve(self, lower: Array, upper: Array, basis: object) -> Vertex | None:
         return self.continuous.solve(self.positions, lower, upper, cutoff=self.limit, basis=basis)
 
-    def _push(self, lower: Array, upper: Array, vertex: Vertex | None) -> None:
-        if vertex is not None and vertex.value < self.limit:
+    def _push(
+        self, lower: Array, upper: Array, vertex: Vertex | None, above: float = -math.inf
+    ) -> None:
+        """Keep what is left to search with these bounds; `above` is a bound known already."""
+        if vertex is not None and (bound := max(vertex.value, above)) < self.limit:
             self.numbers += 1
-            heapq.heappush(self.heap, _Node(vertex.value, self.numbers, lower, upper, vertex))
+            heapq.heappush(self.heap, _Node(bound, self.numbers, lower, upper, vertex))
+
+    def _near(self, node: _Node) -> bool:
+        """Whether a tightened bound might be enough to leave the node out."""
+        if not math.isfinite(self.limit) or self.relaxation.aim != Aim():
+            return False
+        if len(self.gains) < 3:
+            return True
+        return self.limit - node.vertex.value <= _HOPE * sum(self.gains) / len(self.gains)
+
+    def _tighten(self, node: _Node, lower: Array, upper: Array) -> None:
+        """Better the node's bound by whole apps."""
+        left = self.deadline - time.monotonic()
+        effort = replace(self.effort, threads=1, seed=0, time_limit_s=left, most_nodes=QUICK_NODES)
+        bound = Tightened(self.relaxation, node.vertex, lower, upper).bound(self.cutoff, effort)
+        found = math.ceil(self.limit) if bound is None else bound
+        self.gains.append(max(0.0, found - node.vertex.value))
+        node.bound = max(node.bound, found)
+        node.tight = True
+
+    def _raise(self, node: _Node, lower: Array, upper: Array) -> None:
+        """Fill the setup with all switches on that are in use, if that costs next to nothing."""
+        least = node.vertex.value
+        vertex, low = node.vertex, lower.copy()
+        while True:
+            values = vertex.values[self.positions]
+            if not (np.minimum(values, 1 - values) > _WHOLE).any():
+                break
+            low[values > _WHOLE] = 1
+            deeper = self._solve(low, upper, vertex.basis)
+            if deeper is None or deeper.value > least + _ROUND * (self.limit - least) + 0.01:
+                return
+            vertex = deeper
+        if np.round(values).tobytes() not in self.filled:
+            self._fill(vertex, values)
 
     def _dive(self, node: _Node) -> None:
         """Follow one path of rounded switches down to a setup, to have something early."""
@@ -190,14 +238,25 @@ class _Tree:
         values = node.vertex.values[self.positions]
         split = np.flatnonzero(np.minimum(values, 1 - values) > _WHOLE)
         if len(split):
+            if not node.tight and self._near(node):
+                self._tighten(node, lower, upper)
+                self._raise(node, lower, upper)
+                if node.bound < self.limit:
+                    heapq.heappush(self.heap, replace(node, lower=lower, upper=upper))
+                return
+            if not node.tight and self.relaxation.aim == Aim():
+                self._raise(node, lower, upper)
+                if node.bound >= self.limit:
+                    return
             self._branch(node, lower, upper, values, split)
             return
-        self._fill(node.vertex, values)
+        if np.round(values).tobytes() not in self.filled:
+            self._fill(node.vertex, values)
         if node.bound >= self.limit:
             return
         lower, upper = self._fixed(node)
         for part in _others(lower, upper, np.round(values)):
-            self._push(*part, self._solve(*part, node.vertex.basis))
+            self._push(*part, self._solve(*part, node.vertex.basis), node.bound)
 
     def _fixed(self, node: _Node) -> tuple[Array, Array]:
         """The node's bounds, with switches fixed that cannot move without leaving the limit."""
@@ -205,7 +264,7 @@ class _Tree:
         if not math.isfinite(self.limit):
             return lower, upper
         values, reduced = node.vertex.values[self.positions], node.vertex.reduced[self.positions]
-        stuck = node.bound + np.abs(reduced) >= self.limit
+        stuck = node.vertex.value + np.abs(reduced) >= self.limit
         lower[stuck & (values > 1 - _WHOLE) & (reduced < 0)] = 1
         upper[stuck & (values < _WHOLE) & (reduced > 0)] = 0
         lower = np.minimum(lower, upper)
@@ -238,13 +297,13 @@ class _Tree:
                 break
         assert best is not None
         for low, high, vertex in best[1]:
-            self._push(low, high, vertex)
+            self._push(low, high, vertex, node.bound)
 
     def _gain(self, node: _Node, vertex: Vertex | None) -> float:
         if vertex is not None:
-            return max(0.0, vertex.value - node.bound)
-        enough = self.limit if math.isfinite(self.limit) else node.bound * 0.9
-        return max(1.0, enough - node.bound)
+            return max(0.0, vertex.value - node.vertex.value)
+        enough = self.limit if math.isfinite(self.limit) else node.vertex.value * 0.9
+        return max(1.0, enough - node.vertex.value)
 
     def _trusted(self, switch: int) -> bool:
         return all(self.costs.get((switch, side), (0, 0))[1] >= _TRIED for side in (0, 1))
@@ -265,6 +324,7 @@ class _Tree:
 
     def _fill(self, vertex: Vertex, values: Array) -> None:
         """Fill the setup that whole switches say with the best apps."""
+        self.filled.add(np.round(values).tobytes())
         on = {c: v > 0.5 for c, v in zip(self.switches, values, strict=True)}
         setup = setup_of(self.table, on)
         filling = Filling(setup, self.relaxation.aim, self.effort, self.deadline)
@@ -272,7 +332,10 @@ class _Tree:
             self._take(filling.whole(self.cutoff, _MOST_NODES), filling)
             return
         filling.price_by(self.relaxation, vertex.prices)
+        limit = self.limit
         filled = filling.best(self.cutoff)
+        reached = filled.value if filled.placement is not None else limit
+        self.gains.append(max(0.0, (reached if filled.bound is None else filled.bound) - vertex.value))
         self._take(filled, filling)
         if filled.bound is not None and self._far_from(filled.bound):
             self._take(filling.roughly(self.cutoff, filled.bound), filling)
