@@ -45,8 +45,8 @@ _DIVE_FROM = 2000
 """Apps times servers from which on the search begins with a dive for something good: there, whole
 switches are a long way off."""
 
-_HOPE = 1.0
-"""How many times the mean gain a node's bound may lack for a tightened one to be tried."""
+_MORE, _LESS = 1.2, 0.7
+"""How the hope that a tightened bound is enough grows and falls, in parts of the mean gain."""
 
 _ROUND = 0.05
 """How much of what is left a rounded-up setup may lose and still be filled."""
@@ -114,6 +114,7 @@ class _Tree:
         self.must_dive = aim == Aim()
         self.filled: set[bytes] = set()
         self.gains: list[float] = []
+        self.hope = 1.0
         self.value = 0
         self.heap: list[_Node] = []
         self.numbers = 0
@@ -182,7 +183,7 @@ class _Tree:
             return False
         if len(self.gains) < 3:
             return True
-        return self.limit - node.vertex.value <= _HOPE * sum(self.gains) / len(self.gains)
+        return self.limit - node.vertex.value <= self.hope * sum(self.gains) / len(self.gains)
 
     def _tighten(self, node: _Node, lower: Array, upper: Array) -> None:
         """Better the node's bound by whole apps."""
@@ -192,6 +193,7 @@ class _Tree:
         found = math.ceil(self.limit) if bound is None else bound
         self.gains.append(max(0.0, found - node.vertex.value))
         node.bound = max(node.bound, found)
+        self.hope *= _MORE if found >= self.limit else _LESS
         node.tight = True
 
     def _raise(self, node: _Node, lower: Array, upper: Array) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +23,7 @@ from smartcity_pkg.selection.packing import Cluster, clusters_of, pack, pack_mos
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.relaxed import Aim, Relaxation, hold, objective_of
 from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.setupmodel import linked_apps, pooled_model, whole_model
+from smartcity_pkg.selection.setupmodel import add_layers, linked_apps, pooled_model, whole_model
 from smartcity_pkg.selection.table import LIMITS, Array
 from smartcity_pkg.selection.verify import violations
 
@@ -34,6 +35,9 @@ _ROW_UNITS = 100_000_000
 
 _LESS = (1, 4, 16, 64, 256)
 """Units of benefit that are given up, one try after the other, for apps that go in."""
+
+_SPLIT = 1e-6
+"""The part of what the servers have that clusters must lack for a price to say so."""
 
 _TAKEN_UNITS = 20_000
 """What all servers have is so many units, where apps are to take little of it."""
@@ -52,6 +56,20 @@ class Filled:
     bound: int | None = None
 
 
+@dataclass(frozen=True)
+class _Priced:
+    """`each` (N, S) is what each app costs on each server; all may cost `worth` together."""
+
+    each: Array
+    layers: dict[Column, int]
+    worth: int
+
+    @property
+    def size(self) -> int:
+        """How large the numbers of this row are."""
+        return max(1, abs(self.worth), sum(abs(n) for n in self.layers.values()))
+
+
 class Filling:
     """One setup, to be filled with apps whose objective is at most `cutoff` (None: any)."""
 
@@ -64,24 +82,47 @@ class Filling:
         self.objective = objective_of(self.table, aim)
         self.linked = linked_apps(setup.table)
         self.model = pooled_model(setup, self.linked)
+        self.layers = np.flatnonzero(setup.table.weak)
+        self.users = setup.table.uses[:, self.layers].T
+        self._add_layers()
         self.taken: dict[Column, int] = {}
         for limit in range(len(LIMITS)):
             weights = np.zeros_like(setup.room)
             weights[:, limit] = 1
-            self._price(self.table.needs @ weights.T, int((setup.room * weights).sum()))
+            self._price_row(self._cost_of(weights, None, ()))
+
+    def _add_layers(self) -> None:
+        """Columns for layers, and room for an app only where its layers are."""
+        table, setup = self.table, self.setup
+        add_layers(setup, self.model, whole=True)
+        for w, k in enumerate(self.layers):
+            columns: list[Column] = [("at", table.platforms[k], server) for server in table.servers]
+            for limit in range(len(LIMITS)):
+                room = setup.room[:, limit] - table.takes[k, limit]
+                terms: dict[Column, int] = {
+                    ("chosen", table.names[i]): int(table.needs[i, limit])
+                    for i in np.flatnonzero(self.users[w] & (table.needs[:, limit] > 0))
+                }
+                there = {c: -max(0, int(r)) for c, r in zip(columns, room, strict=True)}
+                self.model.at_most({**terms, **there}, 0)
 
     def price_by(self, relaxation: Relaxation, prices: Array) -> None:
         """Add the row that the duals of the relaxation's optimum for this setup give."""
-        each = np.zeros((len(self.table.names), *self.setup.room.shape), dtype=np.int64)
-        total = np.zeros_like(self.setup.room)
-        weights = _whole([-prices[p.row] for p in relaxation.priced])
-        for priced, weight in zip(relaxation.priced, weights, strict=True):
-            if weight and (not priced.switches or self._on(priced.switches)):
-                each[priced.users, priced.server, priced.limit] += weight
-                total[priced.server, priced.limit] += weight
-        self._price((self.table.needs[:, None, :] * each).sum(axis=2), self._worth(total))
+        weights = np.zeros_like(self.setup.room)
+        linked = np.zeros((len(self.layers), *self.setup.room.shape), dtype=np.int64)
+        users: list[tuple[Array, int, int, int]] = []
+        layers = {column: n // len(self.table.servers) for n, column in enumerate(relaxation.layers)}
+        whole = _whole([-prices[p.row] for p in relaxation.priced])
+        for priced, weight in zip(relaxation.priced, whole, strict=True):
+            if not priced.switches:
+                weights[priced.server, priced.limit] += weight
+            elif priced.switches[0] in layers:
+                linked[layers[priced.switches[0]], priced.server, priced.limit] += weight
+            elif weight and self._on(priced.switches):
+                users.append((priced.users, priced.server, priced.limit, weight))
+        self._price_row(self._cost_of(weights, linked, users))
         last = self.model.rows[-1].terms
-        self.taken = {c: n * _TAKEN_UNITS // _ROW_UNITS for c, n in last.items()}
+        self.taken = {c: n * _TAKEN_UNITS // _ROW_UNITS for c, n in last.items() if n > 0}
 
     def _on(self, switches: tuple[Column, ...]) -> bool:
         table, setup = self.table, self.setup
@@ -93,22 +134,45 @@ class Filling:
                 return True
         return False
 
-    def _worth(self, weights: Array) -> int:
-        return int((self.setup.room * weights).sum())
+    def _cost_of(
+        self, weights: Array, linked: Array | None, users: Sequence[tuple[Array, int, int, int]]
+    ) -> _Priced:
+        """What each app costs where, by prices.
 
-    def _price(self, cost: Array, worth: int) -> None:
-        """Let what is chosen cost at most `worth`; `cost` (N, S) is each app's on each server."""
+        `weights` (S, L) are the prices of the servers' limits; `linked` (W, S, L) those of what
+        the users of a layer may take; `users` more prices of that kind: (mask, server, limit, price).
+        """
+        table, room = self.table, self.setup.room
+        each = np.broadcast_to(weights, (len(table.names), *weights.shape)).copy()
+        total = weights.copy()
+        for mask, server, limit, weight in users:
+            each[mask, server, limit] += weight
+            total[server, limit] += weight
+        layers: dict[Column, int] = {}
+        for w, k in enumerate(self.layers):
+            cost = weights @ table.takes[k]
+            if linked is not None:
+                each[self.users[w]] += linked[w]
+                cost = cost - (linked[w] * np.maximum(0, room - table.takes[k])).sum(axis=1)
+            names = [("at", table.platforms[k], server) for server in table.servers]
+            layers |= {c: int(n) for c, n in zip(names, cost, strict=True)}
+        cost = (table.needs[:, None, :] * each).sum(axis=2)
+        return _Priced(cost, layers, int((room * total).sum()))
+
+    def _price_row(self, priced: _Priced) -> None:
+        """Let what is chosen cost no more than it may."""
         table, admits = self.table, self.setup.admits
-        unit = max(1, worth) / _ROW_UNITS
-        terms: dict[Column, int] = {}
+        unit = priced.size / _ROW_UNITS
+        terms: dict[Column, int] = {c: math.floor(n / unit) for c, n in priced.layers.items()}
         for i in np.flatnonzero(admits.any(axis=1)):
             name = table.names[i]
             if self.linked[i]:
                 for s in np.flatnonzero(admits[i]):
-                    terms[("at", name, table.servers[s])] = math.floor(cost[i, s] / unit)
+                    terms[("at", name, table.servers[s])] = math.floor(priced.each[i, s] / unit)
                 continue
-            terms[("chosen", name)] = math.floor(cost[i][admits[i]].min() / unit)
-        self.model.at_most({c: n for c, n in terms.items() if n}, math.ceil(worth / unit))
+            terms[("chosen", name)] = math.floor(priced.each[i][admits[i]].min() / unit)
+        worth = math.ceil(priced.worth / unit)
+        self.model.at_most({c: n for c, n in terms.items() if n}, worth)
 
     def best(self, cutoff: int | None) -> Filled:
         """The best apps by pooling, pricing and packing; left open where none of these decides."""
@@ -118,13 +182,13 @@ class Filling:
                 return Filled(bound=outcome.bound if outcome.status is Status.STOPPED else None)
             clusters = clusters_of(self.setup, self._chosen(outcome))
             over = time.monotonic() >= self.deadline
-            if clusters is not None and not over and self._price_why_not(clusters):
+            if clusters is not None and not over and self._price_why_not(clusters, outcome):
                 continue
-            placement = self._packed(clusters) if clusters is not None else None
+            placement = self._packed(clusters, outcome) if clusters is not None else None
             if placement is None and outcome.bound is not None:
                 placement = self._taking_least(outcome.bound)
             if placement is None and clusters is not None:
-                placement = self._packed_most(clusters)
+                placement = self._packed_most(clusters, outcome)
             if placement is None:
                 return Filled(bound=outcome.bound)
             value = self.value(placement)
@@ -157,7 +221,7 @@ class Filling:
         if not outcome.values:
             return None
         clusters = clusters_of(self.setup, self._chosen(outcome))
-        return self._packed(clusters) if clusters is not None else None
+        return self._packed(clusters, outcome) if clusters is not None else None
 
     def whole(self, cutoff: int | None, most_nodes: int | None = None) -> Filled:
         """The best apps by the whole model of this setup: apps on servers."""
@@ -205,24 +269,60 @@ class Filling:
     def _chosen(self, outcome: Outcome) -> Array:
         return np.array([outcome.values[("chosen", n)] for n in self.table.names], dtype=bool)
 
-    def _packed(self, clusters: list[Cluster]) -> Placement | None:
-        """A placement of the clusters that keeps every rule, if one is found."""
-        servers = pack(clusters, self.setup.room)
-        if servers is None:
-            servers = _pack_by_model(clusters, self.setup.room, self._left)
-        return self._placed(clusters, servers)
+    def _setup_of(self, outcome: Outcome) -> Setup:
+        """The setup with the layers that the pooled model chose."""
+        table = self.table
+        lying = [
+            [bool(outcome.values[("at", table.platforms[k], server)]) for k in self.layers]
+            for server in table.servers
+        ]
+        shape = (len(table.servers), len(self.layers))
+        return self.setup.with_layers(np.array(lying, dtype=bool).reshape(shape))
 
-    def _packed_most(self, clusters: list[Cluster]) -> Placement | None:
+    def _packed(self, clusters: list[Cluster], outcome: Outcome) -> Placement | None:
+        """A placement of the clusters that keeps every rule, if one is found.
+
+        The first try has the layers of the pooled model, the second all on every server.
+        """
+        everywhere = np.ones((len(self.table.servers), len(self.layers)), dtype=bool)
+        chosen = self._chosen(outcome)
+        for setup in (self._setup_of(outcome), self.setup.with_layers(everywhere)):
+            here = clusters_of(setup, chosen)
+            if here is not None:
+                placement = self._placed(here, pack(here, setup.room))
+                if placement is not None:
+                    return placement
+        return self._placed(clusters, self._pack_by_model(clusters))
+
+    def _pack_by_model(self, clusters: list[Cluster]) -> list[int] | None:
+        """A server for each cluster, as `pack`, found by the solver within a number of branches."""
+        model = LinearModel()
+        self._packing_rows(clusters, model, {})
+        outcome = highs.minimise(model, {}, replace(self._left, most_nodes=QUICK_NODES))
+        if not outcome.values:
+            return None
+        return [
+            next(
+                int(s) for s in np.flatnonzero(c.allowed) if outcome.values[("at", str(k), str(s))]
+            )
+            for k, c in enumerate(clusters)
+        ]
+
+    def _packed_most(self, clusters: list[Cluster], outcome: Outcome) -> Placement | None:
         """A placement of most of the clusters that keeps every rule, if one is found."""
         table = self.table
+        everywhere = np.ones((len(table.servers), len(self.layers)), dtype=bool)
+        setup = self.setup.with_layers(everywhere)
+        here = clusters_of(setup, self._chosen(outcome))
+        if here is None:
+            return None
         worth = [
             None
             if any(table.candidate(i).must for i in c.apps)
             else int(sum(table.benefit[i] for i in c.apps))
-            for c in clusters
+            for c in here
         ]
-        servers = pack_most(clusters, self.setup.room, worth)
-        return self._placed(clusters, servers)
+        return self._placed(here, pack_most(here, setup.room, worth))
 
     def _placed(self, clusters: list[Cluster], servers: list[int] | None) -> Placement | None:
         """The placement with clusters on servers (-1: left out), if it keeps every rule."""
@@ -233,66 +333,72 @@ class Filling:
         placement = self.setup.placement(spots)
         return None if violations(self.table.question, placement) else placement
 
-    def _price_why_not(self, clusters: list[Cluster]) -> bool:
-        """Add a price by which these clusters cost too much even if split; False if none does."""
-        weights = _prices_of(clusters, self.setup.room)
-        worth = self._worth(weights)
-        least = sum(int((c.needs @ weights.T)[c.allowed].min()) for c in clusters)
-        if least <= worth * (1 + 4 * len(self.table.names) / _ROW_UNITS):
+    def _price_why_not(self, clusters: list[Cluster], outcome: Outcome) -> bool:
+        """Add a price by which this choice costs too much even if split; False if none does.
+
+        The layers are where the pooled model has them (a cut of Benders 1962).
+        """
+        model, over = LinearModel(), ("over",)
+        model.add(over, upper=1 << 20, whole=False)
+        places = self._packing_rows(clusters, model, {over: 1})
+        layers = [c for c in model.bounds if c in self.model.bounds]
+        for column in layers:
+            model.fix(column, outcome.values[column])
+        vertex = relaxed(model, {over: 1})
+        if vertex is None or vertex.value <= _SPLIT:
             return False
-        self._price(self.table.needs @ weights.T, worth)
+        weights = np.zeros_like(self.setup.room)
+        linked = np.zeros((len(self.layers), *self.setup.room.shape), dtype=np.int64)
+        whole = _whole([-vertex.prices[row] for row, *_place in places])
+        for (_row, w, s, x), weight in zip(places, whole, strict=True):
+            if w < 0:
+                weights[s, x] += weight
+            else:
+                linked[w, s, x] += weight
+        priced = self._cost_of(weights, linked, ())
+        least = sum(int(priced.each[list(c.apps)].sum(axis=0)[c.allowed].min()) for c in clusters)
+        least += sum(n for column, n in priced.layers.items() if outcome.values[column])
+        if least <= priced.worth + priced.size * 4 * len(self.table.names) / _ROW_UNITS:
+            return False
+        self._price_row(priced)
         return True
 
+    def _packing_rows(
+        self, clusters: list[Cluster], model: LinearModel, over: dict[Column, int]
+    ) -> list[tuple[int, int, int, int]]:
+        """Each cluster on one server, then the rows of limits: (row, layer or -1, server, limit).
 
-def _pack_by_model(clusters: list[Cluster], room: Array, effort: Effort) -> list[int] | None:
-    """A server for each cluster, as `pack`, found by the solver within a number of branches."""
-    model = LinearModel()
-    _packing_rows(clusters, room, model, {})
-    outcome = highs.minimise(model, {}, replace(effort, most_nodes=QUICK_NODES))
-    if not outcome.values:
-        return None
-    return [
-        next(int(s) for s in np.flatnonzero(c.allowed) if outcome.values[("at", str(k), str(s))])
-        for k, c in enumerate(clusters)
-    ]
-
-
-def _packing_rows(
-    clusters: list[Cluster], room: Array, model: LinearModel, over: dict[Column, int]
-) -> list[tuple[int, int]]:
-    """Each cluster on one server, then a row for each (server, limit), which are returned.
-
-    `over` is a column of which each unit gives as much again of every limit.
-    """
-    for k, cluster in enumerate(clusters):
-        parts: list[Column] = [("at", str(k), str(s)) for s in np.flatnonzero(cluster.allowed)]
-        for part in parts:
-            model.add(part)
-        model.rows.append(Row(dict.fromkeys(parts, 1), 1, 1))
-    places = [(s, x) for s in range(room.shape[0]) for x in range(room.shape[1])]
-    for s, x in places:
-        terms: dict[Column, int] = {
-            ("at", str(k), str(s)): int(c.needs[x])
-            for k, c in enumerate(clusters)
-            if c.allowed[s] and c.needs[x]
-        }
-        more = {c: -n * max(1, int(room[s, x])) for c, n in over.items()}
-        model.at_most({**terms, **more}, int(room[s, x]))
-    return places
-
-
-def _prices_of(clusters: list[Cluster], room: Array) -> Array:
-    """(S, L): what a unit of each limit is worth to clusters that may be split; 0 if they fit."""
-    model, over = LinearModel(), ("over",)
-    model.add(over, upper=1 << 20, whole=False)
-    places = _packing_rows(clusters, room, model, {over: 1})
-    vertex = relaxed(model, {over: 1})
-    weights = np.zeros_like(room)
-    if vertex is not None and vertex.value > 1e-9:
-        whole = _whole(list(-vertex.prices[-len(places) :]))
-        for (s, x), weight in zip(places, whole, strict=True):
-            weights[s, x] = weight
-    return weights
+        `over` is a column of which each unit gives as much again of every limit.
+        """
+        table, room = self.table, self.setup.room
+        for k, cluster in enumerate(clusters):
+            parts: list[Column] = [("at", str(k), str(s)) for s in np.flatnonzero(cluster.allowed)]
+            for part in parts:
+                model.add(part)
+            model.rows.append(Row(dict.fromkeys(parts, 1), 1, 1))
+        add_layers(self.setup, model, whole=True)
+        places: list[tuple[int, int, int, int]] = []
+        for s, x in np.ndindex(room.shape):
+            columns: list[Column] = [("at", table.platforms[k], table.servers[s]) for k in self.layers]
+            taking = {k: int(c.needs[x]) for k, c in enumerate(clusters) if c.allowed[s] and c.needs[x]}
+            more = {c: -n * max(1, int(room[s, x])) for c, n in over.items()}
+            layers = {
+                c: int(table.takes[k, x]) for c, k in zip(columns, self.layers, strict=True)
+            }
+            here: dict[Column, int] = {("at", str(k), str(s)): n for k, n in taking.items()}
+            places.append((len(model.rows), -1, int(s), int(x)))
+            model.at_most({**here, **{c: n for c, n in layers.items() if n}, **more}, int(room[s, x]))
+            for w, column in enumerate(columns):
+                using = {
+                    c: n
+                    for (c, n), k in zip(here.items(), taking, strict=True)
+                    if self.users[w][list(clusters[k].apps)].all()
+                }
+                if using:
+                    left = max(0, int(room[s, x]) - layers[column])
+                    places.append((len(model.rows), w, int(s), int(x)))
+                    model.at_most({**using, column: -left, **more}, 0)
+        return places
 
 
 def _whole(prices: list[float]) -> list[int]:

@@ -44,9 +44,14 @@ def as_platforms(question: Question) -> Question:
     return replace(question, candidates=dict(sorted(candidates.items())), layers={})
 
 
+def is_layer(name: str) -> bool:
+    """Whether a platform app stands for an image layer."""
+    return name.startswith(_PREFIX)
+
+
 def without_layers(placement: Placement) -> Placement:
     """The placement without the platform apps that stand for layers."""
-    return {name: at for name, at in placement.items() if not name.startswith(_PREFIX)}
+    return {name: at for name, at in placement.items() if not is_layer(name)}
 
 
 def _without_layers(candidate: Candidate, own: int, needed: Mapping[str, set[str]]) -> Candidate:

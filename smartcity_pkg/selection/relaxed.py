@@ -62,14 +62,15 @@ class Relaxation:
     model: LinearModel
     objective: dict[Column, int]
     switches: tuple[Column, ...]
+    layers: tuple[Column, ...]
     priced: list[Priced] = field(default_factory=list)
 
 
 def relax(table: Table, aim: Aim) -> Relaxation:
     """The relaxation of a question under an aim."""
     model = LinearModel()
-    switches = _columns(table, model, limited=aim.servers is not None)
-    relaxation = Relaxation(table, aim, model, objective_of(table, aim), switches)
+    switches, layers = _columns(table, model, limited=aim.servers is not None)
+    relaxation = Relaxation(table, aim, model, objective_of(table, aim), switches, layers)
     _apps_rows(table, model)
     _switch_rows(table, model)
     for number, server in enumerate(table.servers):
@@ -112,7 +113,7 @@ def _staying(table: Table) -> dict[Column, int]:
 
 def setup_of(table: Table, on: dict[Column, bool]) -> Setup:
     """The setup that switches (platform apps and peak levels) say."""
-    platforms = [[on[("at", p, s)] for p in table.platforms] for s in table.servers]
+    platforms = [[on.get(("at", p, s), True) for p in table.platforms] for s in table.servers]
     levels = [
         max((v + 1 for v in range(len(table.peaks)) if on[("peak", str(v), s)]), default=0)
         for s in table.servers
@@ -125,17 +126,26 @@ def setup_of(table: Table, on: dict[Column, bool]) -> Setup:
     )
 
 
-def _columns(table: Table, model: LinearModel, *, limited: bool) -> tuple[Column, ...]:
+def _columns(
+    table: Table, model: LinearModel, *, limited: bool
+) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """Add all columns; the switches, and the layers, which are never branched on."""
     for i, name in enumerate(table.names):
         model.add(("chosen", name), lower=int(table.candidate(i).must), whole=False)
         for s, server in enumerate(table.servers):
             model.add(("at", name, server), upper=int(table.fits[i, s]), whole=False)
-    switches: list[Column] = [("at", p, s) for p in table.platforms for s in table.servers]
+    platforms = zip(table.platforms, table.weak, strict=True)
+    switches: list[Column] = [("at", p, s) for p, weak in platforms for s in table.servers if not weak]
     switches += [("peak", str(v), s) for v in range(len(table.peaks)) for s in table.servers]
     switches += [("used", s) for s in table.servers if limited]
     for column in switches:
         model.add(column)
-    return tuple(switches)
+    layers: list[Column] = [
+        ("at", table.platforms[k], s) for k in np.flatnonzero(table.weak) for s in table.servers
+    ]
+    for column in layers:
+        model.add(column, whole=False)
+    return tuple(switches), tuple(layers)
 
 
 def _apps_rows(table: Table, model: LinearModel) -> None:

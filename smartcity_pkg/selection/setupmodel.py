@@ -88,6 +88,7 @@ def whole_model(setup: Setup) -> LinearModel:
     """Every rule and limit for one setup: whole apps on servers."""
     table, question = setup.table, setup.table.question
     index, model = table.index, LinearModel()
+    add_layers(setup, model, whole=False)
     for i, name in enumerate(table.names):
         model.add(("chosen", name), lower=int(table.candidate(i).must))
         here: dict[Column, int] = {}
@@ -101,6 +102,9 @@ def whole_model(setup: Setup) -> LinearModel:
         groups += [choices for choices in candidate.one_of if set(choices) & set(index)]
         for s, server in enumerate(table.servers):
             at: Column = ("at", name, server)
+            for layer in candidate.requires:
+                if ("at", layer, server) in model.bounds and layer not in index:
+                    model.at_most({at: 1, ("at", layer, server): -1}, 0)
             for choices in groups:
                 if not any(setup.has(c, s) for c in choices):
                     apps: list[Column] = [("at", c, server) for c in choices if c in index]
@@ -122,4 +126,19 @@ def _server_rows(setup: Setup, model: LinearModel) -> None:
                 for i, name in enumerate(table.names)
                 if table.needs[i, x] and setup.admits[i, s]
             }
+            terms |= {
+                ("at", table.platforms[k], server): int(table.takes[k, x])
+                for k in np.flatnonzero(table.weak)
+                if table.takes[k, x]
+            }
             model.at_most(terms, int(setup.room[s, x]))
+
+
+def add_layers(setup: Setup, model: LinearModel, *, whole: bool) -> None:
+    """A column for each layer on each server; what the setup has there brings its own layers."""
+    table = setup.table
+    brought = setup.layers_of_platforms
+    for w, k in enumerate(np.flatnonzero(table.weak)):
+        for s, server in enumerate(table.servers):
+            column = ("at", table.platforms[k], server)
+            model.add(column, lower=int(brought[s, w]), whole=whole)

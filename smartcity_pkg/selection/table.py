@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from smartcity_pkg.selection import limits
-from smartcity_pkg.selection.layers import as_platforms
+from smartcity_pkg.selection.layers import as_platforms, is_layer
 from smartcity_pkg.selection.problem import Candidate, Question
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -28,7 +28,7 @@ class Table:
     `needs` (N, L). `uses` (N, P): platform apps that it requires. `level`
     (N,): how many peak levels it needs (0: none). `home` (N,): the position of the server where it
     runs now, else -1. `takes` (P, L): what a platform app takes of its server; `peak_of` (P,): its
-    own peak's level. `peaks` (V,) in MiB, rising. `supply` (S, L). `fits` (N, S): right
+    own peak's level. `peaks` (V,) in MiB, rising. `weak` (P,): those that stand for image layers. `supply` (S, L). `fits` (N, S): right
     architecture, and room for it alone.
     """
 
@@ -45,6 +45,7 @@ class Table:
     takes: Array
     peak_of: Array
     peaks: Array
+    weak: Array
     supply: Array
 
     @cached_property
@@ -86,6 +87,7 @@ def table_of(asked: Question) -> Table:
         takes=np.array([needed(p) for p in platforms], dtype=np.int64).reshape(-1, len(LIMITS)),
         peak_of=np.searchsorted(rising, [p.peak for p in platforms], side="right"),
         peaks=rising,
+        weak=np.array([is_layer(p.name) for p in platforms], dtype=bool),
         supply=np.array(
             [[of[limit] for limit in LIMITS] for of in question.supply.values()], dtype=np.int64
         ),

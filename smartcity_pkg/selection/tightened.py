@@ -45,6 +45,8 @@ class Tightened:
             self.model.add(("chosen", name), lower=low, upper=high)
         for column, low, high in zip(relaxation.switches, lower, upper, strict=True):
             self.model.add(column, lower=int(low), upper=int(high), whole=False)
+        for column in relaxation.layers:
+            self.model.add(column, whole=False)
         self.placed: list[int] = []
         for number, row in enumerate(relaxation.model.rows):
             if all(column in self.model.bounds for column in row.terms):
@@ -125,7 +127,9 @@ def _surrogate_row(
         for column, factor in row.terms.items():
             cost[column] += weight * factor
     table, bounds = relaxation.table, relaxation.model.bounds
-    unit = max(1, abs(worth)) / _ROW_UNITS
+    switches = (*relaxation.switches, *relaxation.layers)
+    size = max(1, abs(worth), sum(abs(cost[c]) for c in switches))
+    unit = size / _ROW_UNITS
     terms: dict[Column, int] = {}
     for name in table.names:
         parts: list[Column] = [("at", name, server) for server in table.servers]
@@ -135,7 +139,7 @@ def _surrogate_row(
             model.at_most({chosen: 1}, 0)
             continue
         terms[chosen] = math.floor((min(least) + cost[chosen]) / unit)
-    terms |= {c: math.floor(cost[c] / unit) for c in relaxation.switches}
+    terms |= {c: math.floor(cost[c] / unit) for c in switches}
     model.at_most({c: n for c, n in terms.items() if n}, math.ceil(worth / unit))
 
 
