@@ -39,6 +39,9 @@ _LESS = (1, 4, 16, 64, 256)
 _SPLIT = 1e-6
 """The part of what the servers have that clusters must lack for a price to say so."""
 
+_PRICES = 3
+"""Prices that are added before every server comes into the model."""
+
 _TAKEN_UNITS = 20_000
 """What all servers have is so many units, where apps are to take little of it."""
 
@@ -85,6 +88,7 @@ class Filling:
         self.layers = np.flatnonzero(setup.table.weak)
         self.users = setup.table.uses[:, self.layers].T
         self._add_layers()
+        self.prices_left: int | None = _PRICES
         self.taken: dict[Column, int] = {}
         for limit in range(len(LIMITS)):
             weights = np.zeros_like(setup.room)
@@ -182,7 +186,7 @@ class Filling:
                 return Filled(bound=outcome.bound if outcome.status is Status.STOPPED else None)
             clusters = clusters_of(self.setup, self._chosen(outcome))
             over = time.monotonic() >= self.deadline
-            if clusters is not None and not over and self._price_why_not(clusters, outcome):
+            if clusters is not None and not over and self._deny(clusters, outcome):
                 continue
             placement = self._packed(clusters, outcome) if clusters is not None else None
             if placement is None and outcome.bound is not None:
@@ -332,6 +336,20 @@ class Filling:
         spots = {self.table.names[i]: s for c, s in pairs if s >= 0 for i in c.apps}
         placement = self.setup.placement(spots)
         return None if violations(self.table.question, placement) else placement
+
+    def _deny(self, clusters: list[Cluster], outcome: Outcome) -> bool:
+        """Let the model not choose these again where they do not go in even if split.
+
+        The first times a price says why; then every server comes into the model.
+        """
+        if self.prices_left is None or not self._price_why_not(clusters, outcome):
+            return False
+        self.prices_left -= 1
+        if not self.prices_left:
+            split = whole_model(self.setup, split=True)
+            split.rows += self.model.rows
+            self.model, self.prices_left = split, None
+        return True
 
     def _price_why_not(self, clusters: list[Cluster], outcome: Outcome) -> bool:
         """Add a price by which this choice costs too much even if split; False if none does.

@@ -84,16 +84,19 @@ def _shared_rows(setup: Setup, model: LinearModel) -> None:
         model.at_most(terms, available - taken)
 
 
-def whole_model(setup: Setup) -> LinearModel:
-    """Every rule and limit for one setup: whole apps on servers."""
+def whole_model(setup: Setup, *, split: bool = False) -> LinearModel:
+    """Every rule and limit for one setup: whole apps on servers.
+
+    With `split`, apps are chosen as a whole, but may be split over servers; layers are whole.
+    """
     table, question = setup.table, setup.table.question
     index, model = table.index, LinearModel()
-    add_layers(setup, model, whole=False)
+    add_layers(setup, model, whole=split)
     for i, name in enumerate(table.names):
         model.add(("chosen", name), lower=int(table.candidate(i).must))
         here: dict[Column, int] = {}
         for s, server in enumerate(table.servers):
-            model.add(("at", name, server), upper=int(setup.admits[i, s]))
+            model.add(("at", name, server), upper=int(setup.admits[i, s]), whole=not split)
             here[("at", name, server)] = 1
         model.rows.append(Row({**here, ("chosen", name): -1}, lower=0, upper=0))
     for i, name in enumerate(table.names):
