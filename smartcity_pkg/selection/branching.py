@@ -115,6 +115,7 @@ class _Tree:
         self.filled: set[bytes] = set()
         self.gains: list[float] = []
         self.hope = 1.0
+        self.split = False
         self.value = 0
         self.heap: list[_Node] = []
         self.numbers = 0
@@ -189,7 +190,9 @@ class _Tree:
         """Better the node's bound by whole apps."""
         left = self.deadline - time.monotonic()
         effort = replace(self.effort, threads=1, seed=0, time_limit_s=left, most_nodes=QUICK_NODES)
-        bound = Tightened(self.relaxation, node.vertex, lower, upper).bound(self.cutoff, effort)
+        better = Tightened(self.relaxation, node.vertex, lower, upper)
+        bound = better.bound(self.cutoff, effort, split=self.split)
+        self.split = self.split or (better.split and bound is None)
         found = math.ceil(self.limit) if bound is None else bound
         self.gains.append(max(0.0, found - node.vertex.value))
         node.bound = max(node.bound, found)
@@ -219,7 +222,7 @@ class _Tree:
             values = vertex.values[self.positions]
             split = np.flatnonzero(np.minimum(values, 1 - values) > _WHOLE)
             if not len(split):
-                self._fill(vertex, values)
+                self._fill(vertex, values, quick=True)
                 return
             # On a large server a switch costs little, and what it opens is worth more.
             low, high = lower.copy(), upper.copy()
@@ -324,7 +327,7 @@ class _Tree:
         total, count = self.costs.get((switch, side), (0.0, 0))
         self.costs[switch, side] = (total + cost, count + 1)
 
-    def _fill(self, vertex: Vertex, values: Array) -> None:
+    def _fill(self, vertex: Vertex, values: Array, *, quick: bool = False) -> None:
         """Fill the setup that whole switches say with the best apps."""
         self.filled.add(np.round(values).tobytes())
         on = {c: v > 0.5 for c, v in zip(self.switches, values, strict=True)}
@@ -335,7 +338,10 @@ class _Tree:
             return
         filling.price_by(self.relaxation, vertex.prices)
         limit = self.limit
-        filled = filling.best(self.cutoff)
+        if self.split and not quick:
+            filling.split()
+        filled = filling.best(self.cutoff, quick=quick)
+        self.split = self.split or (filling.is_split and filled.bound is None)
         reached = filled.value if filled.placement is not None else limit
         self.gains.append(max(0.0, (reached if filled.bound is None else filled.bound) - vertex.value))
         self._take(filled, filling)

@@ -88,7 +88,8 @@ class Filling:
         self.layers = np.flatnonzero(setup.table.weak)
         self.users = setup.table.uses[:, self.layers].T
         self._add_layers()
-        self.prices_left: int | None = _PRICES
+        self.is_split = False
+        self.prices = 0
         self.taken: dict[Column, int] = {}
         for limit in range(len(LIMITS)):
             weights = np.zeros_like(setup.room)
@@ -178,15 +179,18 @@ class Filling:
         worth = math.ceil(priced.worth / unit)
         self.model.at_most({c: n for c, n in terms.items() if n}, worth)
 
-    def best(self, cutoff: int | None) -> Filled:
-        """The best apps by pooling, pricing and packing; left open where none of these decides."""
+    def best(self, cutoff: int | None, *, quick: bool = False) -> Filled:
+        """The best apps by pooling, pricing and packing; left open where none of these decides.
+
+        With `quick`, servers do not come into the model.
+        """
         while True:
             outcome = self._choose(cutoff)
             if not outcome.values:
                 return Filled(bound=outcome.bound if outcome.status is Status.STOPPED else None)
             clusters = clusters_of(self.setup, self._chosen(outcome))
             over = time.monotonic() >= self.deadline
-            if clusters is not None and not over and self._deny(clusters, outcome):
+            if clusters is not None and not over and self._deny(clusters, outcome, quick):
                 continue
             placement = self._packed(clusters, outcome) if clusters is not None else None
             if placement is None and outcome.bound is not None:
@@ -337,18 +341,24 @@ class Filling:
         placement = self.setup.placement(spots)
         return None if violations(self.table.question, placement) else placement
 
-    def _deny(self, clusters: list[Cluster], outcome: Outcome) -> bool:
+    def split(self) -> None:
+        """Let every server come into the model: apps chosen as a whole, but split over servers."""
+        model = whole_model(self.setup, split=True)
+        model.rows += self.model.rows
+        self.model, self.is_split = model, True
+
+    def _deny(self, clusters: list[Cluster], outcome: Outcome, quick: bool) -> bool:
         """Let the model not choose these again where they do not go in even if split.
 
         The first times a price says why; then every server comes into the model.
         """
-        if self.prices_left is None or not self._price_why_not(clusters, outcome):
+        if self.is_split or not self._price_why_not(clusters, outcome):
             return False
-        self.prices_left -= 1
-        if not self.prices_left:
-            split = whole_model(self.setup, split=True)
-            split.rows += self.model.rows
-            self.model, self.prices_left = split, None
+        self.prices += 1
+        if self.prices >= _PRICES and quick:
+            return False
+        if self.prices == _PRICES:
+            self.split()
         return True
 
     def _price_why_not(self, clusters: list[Cluster], outcome: Outcome) -> bool:

@@ -47,28 +47,49 @@ class Tightened:
             self.model.add(column, lower=int(low), upper=int(high), whole=False)
         for column in relaxation.layers:
             self.model.add(column, whole=False)
+        self.split = False
         self.placed: list[int] = []
         for number, row in enumerate(relaxation.model.rows):
             if all(column in self.model.bounds for column in row.terms):
                 self.model.rows.append(row)
             elif row.lower != row.upper:
                 self.placed.append(number)
+        self.kept = len(self.model.rows)
         _together_rows(relaxation.table, self.model)
         _pooled_rows(relaxation, self.model)
         self._price(vertex.prices)
 
-    def bound(self, cutoff: int | None, effort: Effort) -> int | None:
-        """A lower bound of the node's objective; None where nothing is at most `cutoff`."""
-        least = None
-        for _round in range(ROUNDS):
+    def bound(self, cutoff: int | None, effort: Effort, *, split: bool) -> int | None:
+        """A lower bound of the node's objective; None where nothing is at most `cutoff`.
+
+        First rows are added that say why a choice does not go in; where that is not enough, or
+        from the beginning with `split`, every server comes into the model.
+        """
+        least: int | None = None
+        for number in range(ROUNDS + 1):
+            if number == ROUNDS or split:
+                self.split = True
+                self._split()
             outcome = minimise(self.model, self.relaxation.objective, cutoff, effort)
             if outcome.status is Status.INFEASIBLE:
                 return None
             if outcome.bound is not None:
-                least = outcome.bound
-            if outcome.status is Status.STOPPED or not self._price_why_not(outcome):
+                least = outcome.bound if least is None else max(least, outcome.bound)
+            if (
+                self.split
+                or outcome.status is Status.STOPPED
+                or not self._price_why_not(outcome)
+            ):
                 break
         return least
+
+    def _split(self) -> None:
+        """Let apps be split over servers, but chosen as a whole, under all rows; switches whole."""
+        model = self.relaxation.model.copy()
+        for column, (low, high) in self.model.bounds.items():
+            model.add(column, lower=low, upper=high)
+        model.rows += self.model.rows[self.kept :]
+        self.model = model
 
     def _price_why_not(self, outcome: Outcome) -> bool:
         """Add the row that shows why a choice does not go in even if split; False if it does."""
