@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,7 +76,9 @@ class _Priced:
 class Filling:
     """One setup, to be filled with apps whose objective is at most `cutoff` (None: any)."""
 
-    def __init__(self, setup: Setup, aim: Aim, effort: Effort, deadline: float) -> None:
+    def __init__(
+        self, setup: Setup, aim: Aim, effort: Effort, deadline: float, *, layered: bool
+    ) -> None:
         self.setup = setup
         self.table = setup.table
         self.aim = aim
@@ -85,9 +87,11 @@ class Filling:
         self.objective = objective_of(self.table, aim)
         self.linked = linked_apps(setup.table)
         self.model = pooled_model(setup, self.linked)
-        self.layers = np.flatnonzero(setup.table.weak)
-        self.users = setup.table.uses[:, self.layers].T
-        self._add_layers()
+        self.all_layers = np.flatnonzero(setup.table.weak)
+        self.layers = self.all_layers if layered else self.all_layers[:0]
+        self.users = setup.table.uses[:, self.all_layers].T
+        if layered:
+            self._add_layers()
         self.is_split = False
         self.prices = 0
         self.taken: dict[Column, int] = {}
@@ -277,24 +281,22 @@ class Filling:
     def _chosen(self, outcome: Outcome) -> Array:
         return np.array([outcome.values[("chosen", n)] for n in self.table.names], dtype=bool)
 
-    def _setup_of(self, outcome: Outcome) -> Setup:
-        """The setup with the layers that the pooled model chose."""
+    def _setups(self, outcome: Outcome) -> Iterator[Setup]:
+        """The setup with the layers that the pooled model chose; then with all of them."""
         table = self.table
-        lying = [
-            [bool(outcome.values[("at", table.platforms[k], server)]) for k in self.layers]
-            for server in table.servers
-        ]
-        shape = (len(table.servers), len(self.layers))
-        return self.setup.with_layers(np.array(lying, dtype=bool).reshape(shape))
+        shape = (len(table.servers), len(self.all_layers))
+        if len(self.layers):
+            lying = [
+                [bool(outcome.values[("at", table.platforms[k], server)]) for k in self.layers]
+                for server in table.servers
+            ]
+            yield self.setup.with_layers(np.array(lying, dtype=bool).reshape(shape))
+        yield self.setup.with_layers(np.ones(shape, dtype=bool))
 
     def _packed(self, clusters: list[Cluster], outcome: Outcome) -> Placement | None:
-        """A placement of the clusters that keeps every rule, if one is found.
-
-        The first try has the layers of the pooled model, the second all on every server.
-        """
-        everywhere = np.ones((len(self.table.servers), len(self.layers)), dtype=bool)
+        """A placement of the clusters that keeps every rule, if one is found."""
         chosen = self._chosen(outcome)
-        for setup in (self._setup_of(outcome), self.setup.with_layers(everywhere)):
+        for setup in self._setups(outcome):
             here = clusters_of(setup, chosen)
             if here is not None:
                 placement = self._placed(here, pack(here, setup.room))
@@ -305,7 +307,7 @@ class Filling:
     def _pack_by_model(self, clusters: list[Cluster]) -> list[int] | None:
         """A server for each cluster, as `pack`, found by the solver within a number of branches."""
         model = LinearModel()
-        self._packing_rows(clusters, model, {})
+        self._packing_rows(clusters, model, {}, self.all_layers)
         outcome = highs.minimise(model, {}, replace(self._left, most_nodes=QUICK_NODES))
         if not outcome.values:
             return None
@@ -319,8 +321,7 @@ class Filling:
     def _packed_most(self, clusters: list[Cluster], outcome: Outcome) -> Placement | None:
         """A placement of most of the clusters that keeps every rule, if one is found."""
         table = self.table
-        everywhere = np.ones((len(table.servers), len(self.layers)), dtype=bool)
-        setup = self.setup.with_layers(everywhere)
+        *_others, setup = self._setups(outcome)
         here = clusters_of(setup, self._chosen(outcome))
         if here is None:
             return None
@@ -368,7 +369,7 @@ class Filling:
         """
         model, over = LinearModel(), ("over",)
         model.add(over, upper=1 << 20, whole=False)
-        places = self._packing_rows(clusters, model, {over: 1})
+        places = self._packing_rows(clusters, model, {over: 1}, self.layers)
         layers = [c for c in model.bounds if c in self.model.bounds]
         for column in layers:
             model.fix(column, outcome.values[column])
@@ -392,7 +393,7 @@ class Filling:
         return True
 
     def _packing_rows(
-        self, clusters: list[Cluster], model: LinearModel, over: dict[Column, int]
+        self, clusters: list[Cluster], model: LinearModel, over: dict[Column, int], lying: Array
     ) -> list[tuple[int, int, int, int]]:
         """Each cluster on one server, then the rows of limits: (row, layer or -1, server, limit).
 
@@ -404,14 +405,15 @@ class Filling:
             for part in parts:
                 model.add(part)
             model.rows.append(Row(dict.fromkeys(parts, 1), 1, 1))
-        add_layers(self.setup, model, whole=True)
+        if len(lying):
+            add_layers(self.setup, model, whole=True)
         places: list[tuple[int, int, int, int]] = []
         for s, x in np.ndindex(room.shape):
-            columns: list[Column] = [("at", table.platforms[k], table.servers[s]) for k in self.layers]
+            columns: list[Column] = [("at", table.platforms[k], table.servers[s]) for k in lying]
             taking = {k: int(c.needs[x]) for k, c in enumerate(clusters) if c.allowed[s] and c.needs[x]}
             more = {c: -n * max(1, int(room[s, x])) for c, n in over.items()}
             layers = {
-                c: int(table.takes[k, x]) for c, k in zip(columns, self.layers, strict=True)
+                c: int(table.takes[k, x]) for c, k in zip(columns, lying, strict=True)
             }
             here: dict[Column, int] = {("at", str(k), str(s)): n for k, n in taking.items()}
             places.append((len(model.rows), -1, int(s), int(x)))

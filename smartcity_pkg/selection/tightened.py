@@ -174,7 +174,7 @@ def _pooled_rows(relaxation: Relaxation, model: LinearModel) -> None:
         }
         for server in table.servers:
             for k, platform in enumerate(table.platforms):
-                if table.takes[k, limit]:
+                if table.takes[k, limit] and ("at", platform, server) in model.bounds:
                     terms[("at", platform, server)] = int(table.takes[k, limit])
             if name == "memory_mib":
                 steps = np.diff(table.peaks, prepend=0)
