@@ -49,6 +49,9 @@ switches are a long way off."""
 _GAIN = 0.3
 """How much the first tightened bound is expected to gain, in apps of average benefit."""
 
+_FLAT = 10
+"""Nodes one after the other with the same bound after which another kind of bound is tried."""
+
 _MORE, _LESS = 1.2, 0.7
 """How the hope that a tightened bound is enough grows and falls, in parts of the mean gain."""
 
@@ -123,7 +126,9 @@ class _Tree:
         self.filled: set[bytes] = set()
         unit = statistics.fmean([*map(abs, self.relaxation.objective.values()), 1])
         self.gains = [_GAIN * unit]
-        self.hope = 1.0
+        self.hope = 0.7
+        self.flat = 0
+        self.last = -math.inf
         self.split = False
         self.value = 0
         self.heap: list[_Node] = []
@@ -154,6 +159,8 @@ class _Tree:
             if node.bound >= self.limit:
                 self.heap = []
                 break
+            self.flat = self.flat + 1 if node.vertex.value <= self.last + _WHOLE else 0
+            self.last = node.vertex.value
             if self.must_dive:
                 self.must_dive = False
                 self._dive(node)
@@ -196,6 +203,9 @@ class _Tree:
         """Whether a tightened bound might be enough to leave the node out."""
         if not math.isfinite(self.limit) or self.relaxation.aim != Aim():
             return False
+        if self.flat >= _FLAT:  # branching moves no bound here
+            self.flat = 0
+            return True
         return self.limit - node.vertex.value <= self.hope * statistics.fmean(self.gains)
 
     def _tighten(self, node: _Node, lower: Array, upper: Array) -> None:

@@ -281,22 +281,32 @@ class Filling:
     def _chosen(self, outcome: Outcome) -> Array:
         return np.array([outcome.values[("chosen", n)] for n in self.table.names], dtype=bool)
 
-    def _setups(self, outcome: Outcome) -> Iterator[Setup]:
-        """The setup with the layers that the pooled model chose; then with all of them."""
-        table = self.table
-        shape = (len(table.servers), len(self.all_layers))
-        if len(self.layers):
-            lying = [
-                [bool(outcome.values[("at", table.platforms[k], server)]) for k in self.layers]
-                for server in table.servers
-            ]
-            yield self.setup.with_layers(np.array(lying, dtype=bool).reshape(shape))
-        yield self.setup.with_layers(np.ones(shape, dtype=bool))
+    def _chosen_layers(self, outcome: Outcome) -> Setup:
+        """The setup with the layers that the pooled model chose."""
+        servers, platforms = self.table.servers, self.table.platforms
+        lying = [[outcome.values[("at", platforms[k], s)] for k in self.layers] for s in servers]
+        shape = (len(servers), len(self.layers))
+        return self.setup.with_layers(np.array(lying, dtype=bool).reshape(shape))
+
+    def _possible_layers(self, clusters: list[Cluster]) -> Setup:
+        """The setup with every layer that one of the clusters could bring to a server."""
+        lying = self.setup.layers_of_platforms.copy()
+        for cluster in clusters:
+            needed = self.users[:, list(cluster.apps)].any(axis=1)
+            lying |= cluster.allowed[:, None] & needed[None, :]
+        return self.setup.with_layers(lying)
 
     def _packed(self, clusters: list[Cluster], outcome: Outcome) -> Placement | None:
-        """A placement of the clusters that keeps every rule, if one is found."""
+        """A placement of the clusters that keeps every rule, if one is found.
+
+        With the layers of the pooled model, with all possible ones, and with the hope that layers
+        will find room.
+        """
+        setups = [self._possible_layers(clusters), self.setup]
+        if len(self.layers):
+            setups.insert(0, self._chosen_layers(outcome))
         chosen = self._chosen(outcome)
-        for setup in self._setups(outcome):
+        for setup in setups:
             here = clusters_of(setup, chosen)
             if here is not None:
                 placement = self._placed(here, pack(here, setup.room))
@@ -307,7 +317,7 @@ class Filling:
     def _pack_by_model(self, clusters: list[Cluster]) -> list[int] | None:
         """A server for each cluster, as `pack`, found by the solver within a number of branches."""
         model = LinearModel()
-        self._packing_rows(clusters, model, {}, self.all_layers)
+        self._packing_rows(clusters, model, {}, self.layers)
         outcome = highs.minimise(model, {}, replace(self._left, most_nodes=QUICK_NODES))
         if not outcome.values:
             return None
@@ -321,7 +331,7 @@ class Filling:
     def _packed_most(self, clusters: list[Cluster], outcome: Outcome) -> Placement | None:
         """A placement of most of the clusters that keeps every rule, if one is found."""
         table = self.table
-        *_others, setup = self._setups(outcome)
+        setup = self._possible_layers(clusters)
         here = clusters_of(setup, self._chosen(outcome))
         if here is None:
             return None
