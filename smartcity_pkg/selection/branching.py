@@ -277,7 +277,9 @@ class _Tree:
                     return
             self._branch(node, lower, upper, values, split)
             return
-        if np.round(values).tobytes() not in self.filled:
+        if (lower < upper).any() and (self._near(node) or self.flat):
+            self._tighten(node, lower, upper)
+        if node.bound < self.limit and np.round(values).tobytes() not in self.filled:
             self._fill(node.vertex, values)
         if node.bound >= self.limit:
             return
