@@ -277,7 +277,8 @@ class _Tree:
                     return
             self._branch(node, lower, upper, values, split)
             return
-        if (lower < upper).any() and (self._near(node) or self.flat):
+        chosen = self.relaxation.aim == Aim()
+        if chosen and (lower < upper).any() and (self._near(node) or self.flat):
             self._tighten(node, lower, upper)
         if node.bound < self.limit and np.round(values).tobytes() not in self.filled:
             self._fill(node.vertex, values)
