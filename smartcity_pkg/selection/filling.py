@@ -20,6 +20,7 @@ from smartcity_pkg.selection.highs import Effort, Outcome, Status
 from smartcity_pkg.selection.model import Column, LinearModel, Row
 from smartcity_pkg.selection.narrow import QUICK_NODES, fix_by_reduced_costs, minimise, relaxed
 from smartcity_pkg.selection.packing import Cluster, clusters_of, pack, pack_most
+from smartcity_pkg.selection.packmodel import OVER, pack_by_model, packing_model
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.relaxed import Aim, Relaxation, hold, objective_of
 from smartcity_pkg.selection.setup import Setup
@@ -299,34 +300,26 @@ class Filling:
     def _packed(self, clusters: list[Cluster], outcome: Outcome) -> Placement | None:
         """A placement of the clusters that keeps every rule, if one is found.
 
-        With the layers of the pooled model, with all possible ones, and with the hope that layers
-        will find room.
+        Where layers are in the pooled model, as it has them and as the solver likes; else with all
+        that there could be, and in the hope that they find room.
         """
         setups = [self._possible_layers(clusters), self.setup]
         if len(self.layers):
-            setups.insert(0, self._chosen_layers(outcome))
+            setups = [self._chosen_layers(outcome), *setups]
         chosen = self._chosen(outcome)
         for setup in setups:
             here = clusters_of(setup, chosen)
-            if here is not None:
-                placement = self._placed(here, pack(here, setup.room))
-                if placement is not None:
-                    return placement
-        return self._placed(clusters, self._pack_by_model(clusters))
-
-    def _pack_by_model(self, clusters: list[Cluster]) -> list[int] | None:
-        """A server for each cluster, as `pack`, found by the solver within a number of branches."""
-        model = LinearModel()
-        self._packing_rows(clusters, model, {}, self.layers)
-        outcome = highs.minimise(model, {}, replace(self._left, most_nodes=QUICK_NODES))
-        if not outcome.values:
+            if here is None:
+                continue
+            servers = pack(here, setup.room)
+            if servers is None and not len(self.layers):
+                servers = pack_by_model(setup, here, self._left, self.layers)
+            placement = self._placed(here, servers)
+            if placement is not None:
+                return placement
+        if not len(self.layers):
             return None
-        return [
-            next(
-                int(s) for s in np.flatnonzero(c.allowed) if outcome.values[("at", str(k), str(s))]
-            )
-            for k, c in enumerate(clusters)
-        ]
+        return self._placed(clusters, pack_by_model(self.setup, clusters, self._left, self.layers))
 
     def _packed_most(self, clusters: list[Cluster], outcome: Outcome) -> Placement | None:
         """A placement of most of the clusters that keeps every rule, if one is found."""
@@ -377,23 +370,20 @@ class Filling:
 
         The layers are where the pooled model has them (a cut of Benders 1962).
         """
-        model, over = LinearModel(), ("over",)
-        model.add(over, upper=1 << 20, whole=False)
-        places = self._packing_rows(clusters, model, {over: 1}, self.layers)
-        layers = [c for c in model.bounds if c in self.model.bounds]
-        for column in layers:
+        model, places = packing_model(self.setup, clusters, self.layers, over=True)
+        for column in [c for c in model.bounds if c in self.model.bounds]:
             model.fix(column, outcome.values[column])
-        vertex = relaxed(model, {over: 1})
+        vertex = relaxed(model, {OVER: 1})
         if vertex is None or vertex.value <= _SPLIT:
             return False
         weights = np.zeros_like(self.setup.room)
         linked = np.zeros((len(self.layers), *self.setup.room.shape), dtype=np.int64)
-        whole = _whole([-vertex.prices[row] for row, *_place in places])
-        for (_row, w, s, x), weight in zip(places, whole, strict=True):
-            if w < 0:
-                weights[s, x] += weight
+        whole = _whole([-vertex.prices[place.row] for place in places])
+        for place, weight in zip(places, whole, strict=True):
+            if place.layer is None:
+                weights[place.server, place.limit] += weight
             else:
-                linked[w, s, x] += weight
+                linked[place.layer, place.server, place.limit] += weight
         priced = self._cost_of(weights, linked, ())
         least = sum(int(priced.each[list(c.apps)].sum(axis=0)[c.allowed].min()) for c in clusters)
         least += sum(n for column, n in priced.layers.items() if outcome.values[column])
@@ -401,44 +391,6 @@ class Filling:
             return False
         self._price_row(priced)
         return True
-
-    def _packing_rows(
-        self, clusters: list[Cluster], model: LinearModel, over: dict[Column, int], lying: Array
-    ) -> list[tuple[int, int, int, int]]:
-        """Each cluster on one server, then the rows of limits: (row, layer or -1, server, limit).
-
-        `over` is a column of which each unit gives as much again of every limit.
-        """
-        table, room = self.table, self.setup.room
-        for k, cluster in enumerate(clusters):
-            parts: list[Column] = [("at", str(k), str(s)) for s in np.flatnonzero(cluster.allowed)]
-            for part in parts:
-                model.add(part)
-            model.rows.append(Row(dict.fromkeys(parts, 1), 1, 1))
-        if len(lying):
-            add_layers(self.setup, model, whole=True)
-        places: list[tuple[int, int, int, int]] = []
-        for s, x in np.ndindex(room.shape):
-            columns: list[Column] = [("at", table.platforms[k], table.servers[s]) for k in lying]
-            taking = {k: int(c.needs[x]) for k, c in enumerate(clusters) if c.allowed[s] and c.needs[x]}
-            more = {c: -n * max(1, int(room[s, x])) for c, n in over.items()}
-            layers = {
-                c: int(table.takes[k, x]) for c, k in zip(columns, lying, strict=True)
-            }
-            here: dict[Column, int] = {("at", str(k), str(s)): n for k, n in taking.items()}
-            places.append((len(model.rows), -1, int(s), int(x)))
-            model.at_most({**here, **{c: n for c, n in layers.items() if n}, **more}, int(room[s, x]))
-            for w, column in enumerate(columns):
-                using = {
-                    c: n
-                    for (c, n), k in zip(here.items(), taking, strict=True)
-                    if self.users[w][list(clusters[k].apps)].all()
-                }
-                if using:
-                    left = max(0, int(room[s, x]) - layers[column])
-                    places.append((len(model.rows), w, int(s), int(x)))
-                    model.at_most({**using, column: -left, **more}, 0)
-        return places
 
 
 def _whole(prices: list[float]) -> list[int]:
