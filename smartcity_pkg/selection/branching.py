@@ -52,6 +52,9 @@ _GAIN = 0.3
 _FLAT = 10
 """Nodes one after the other with the same bound after which another kind of bound is tried."""
 
+_FLAT_HOPE = 2.0
+"""The hope there, as below."""
+
 _MORE, _LESS = 1.2, 0.7
 """How the hope that a tightened bound is enough grows and falls, in parts of the mean gain."""
 
@@ -126,10 +129,11 @@ class _Tree:
         self.filled: set[bytes] = set()
         unit = statistics.fmean([*map(abs, self.relaxation.objective.values()), 1])
         self.gains = [_GAIN * unit]
-        self.hope = 0.7
+        self.hope = 0.5
         self.flat = 0
         self.last = -math.inf
         self.split = False
+        self.proved = False
         self.value = 0
         self.heap: list[_Node] = []
         self.numbers = 0
@@ -203,10 +207,10 @@ class _Tree:
         """Whether a tightened bound might be enough to leave the node out."""
         if not math.isfinite(self.limit) or self.relaxation.aim != Aim():
             return False
+        hope = self.hope
         if self.flat >= _FLAT:  # branching moves no bound here
-            self.flat = 0
-            return True
-        return self.limit - node.vertex.value <= self.hope * statistics.fmean(self.gains)
+            self.flat, hope = 0, _FLAT_HOPE
+        return self.limit - node.vertex.value <= hope * statistics.fmean(self.gains)
 
     def _tighten(self, node: _Node, lower: Array, upper: Array) -> None:
         """Better the node's bound by whole apps."""
@@ -277,8 +281,7 @@ class _Tree:
                     return
             self._branch(node, lower, upper, values, split)
             return
-        chosen = self.relaxation.aim == Aim()
-        if chosen and (lower < upper).any() and (self._near(node) or self.flat):
+        if self.proved and (lower < upper).any() and self.relaxation.aim == Aim():
             self._tighten(node, lower, upper)
         if node.bound < self.limit and np.round(values).tobytes() not in self.filled:
             self._fill(node.vertex, values)
@@ -370,6 +373,7 @@ class _Tree:
         self.split = self.split or (filling.is_split and filled.bound is None)
         reached = filled.value if filled.placement is not None else limit
         self.gains.append(max(0.0, (reached if filled.bound is None else filled.bound) - vertex.value))
+        self.proved = filled == Filled()
         self._take(filled, filling)
         if filled.bound is not None and self._far_from(filled.bound):
             self._take(filling.roughly(self.cutoff, filled.bound), filling)
