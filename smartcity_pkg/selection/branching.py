@@ -275,10 +275,6 @@ class _Tree:
                 if node.bound < self.limit:
                     heapq.heappush(self.heap, replace(node, lower=lower, upper=upper))
                 return
-            if not node.tight and self.relaxation.aim == Aim():
-                self._raise(node, lower, upper)
-                if node.bound >= self.limit:
-                    return
             self._branch(node, lower, upper, values, split)
             return
         if self.proved and (lower < upper).any() and self.relaxation.aim == Aim():
