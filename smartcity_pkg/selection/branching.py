@@ -49,10 +49,10 @@ switches are a long way off."""
 _GAIN = 0.3
 """How much the first tightened bound is expected to gain, in apps of average benefit."""
 
-_FLAT = 10
+_FLAT = 4
 """Nodes one after the other with the same bound after which another kind of bound is tried."""
 
-_FLAT_HOPE = 2.0
+_FLAT_HOPE = 3.0
 """The hope there, as below."""
 
 _MORE, _LESS = 1.2, 0.7
@@ -207,8 +207,8 @@ class _Tree:
         """Whether a tightened bound might be enough to leave the node out."""
         if not math.isfinite(self.limit) or self.relaxation.aim != Aim():
             return False
-        hope = self.hope
-        if self.flat >= _FLAT:  # branching moves no bound here
+        hope = self.hope if self.layered else 0.0
+        if node.number == 1 or self.flat >= _FLAT:  # branching moves no bound here
             self.flat, hope = 0, _FLAT_HOPE
         return self.limit - node.vertex.value <= hope * statistics.fmean(self.gains)
 
