@@ -49,8 +49,8 @@ switches are a long way off."""
 _GAIN = 0.3
 """How much the first tightened bound is expected to gain, in apps of average benefit."""
 
-_FLAT = 4
-"""Nodes one after the other with the same bound after which another kind of bound is tried."""
+_FLAT, _STEP = 25, 0.9
+"""Nodes in which the gap should shrink to this part; else another kind of bound is tried."""
 
 _FLAT_HOPE = 3.0
 """The hope there, as below."""
@@ -131,7 +131,7 @@ class _Tree:
         self.gains = [_GAIN * unit]
         self.hope = 0.5
         self.flat = 0
-        self.last = -math.inf
+        self.gap = math.inf
         self.split = False
         self.proved = False
         self.value = 0
@@ -163,8 +163,7 @@ class _Tree:
             if node.bound >= self.limit:
                 self.heap = []
                 break
-            self.flat = self.flat + 1 if node.vertex.value <= self.last + _WHOLE else 0
-            self.last = node.vertex.value
+            self._watch(node)
             if self.must_dive:
                 self.must_dive = False
                 self._dive(node)
@@ -203,13 +202,22 @@ class _Tree:
             self.numbers += 1
             heapq.heappush(self.heap, _Node(bound, self.numbers, lower, upper, vertex))
 
+    def _watch(self, node: _Node) -> None:
+        """Count for how many nodes the relaxation's bound has hardly come nearer to the limit."""
+        gap = self.limit - node.vertex.value
+        if gap < _STEP * self.gap:
+            self.flat, self.gap = 0, gap
+        else:
+            self.flat += 1
+            self.gap = min(self.gap, gap / _STEP)
+
     def _near(self, node: _Node) -> bool:
         """Whether a tightened bound might be enough to leave the node out."""
         if not math.isfinite(self.limit) or self.relaxation.aim != Aim():
             return False
         hope = self.hope if self.layered else 0.0
-        if node.number == 1 or self.flat >= _FLAT:  # branching moves no bound here
-            self.flat, hope = 0, _FLAT_HOPE
+        if node.number == 1 or self.flat >= _FLAT:  # branching moves the bound too little
+            hope = _FLAT_HOPE
         return self.limit - node.vertex.value <= hope * statistics.fmean(self.gains)
 
     def _tighten(self, node: _Node, lower: Array, upper: Array) -> None:
