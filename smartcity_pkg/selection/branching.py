@@ -1,9 +1,9 @@
 """Search over setups: branch and bound on the switches of a relaxation, most promising first.
 
 Each node's bound is the relaxation's optimum; where its switches come out whole, that setup is
-filled with whole apps, and the rest of the node is searched on. Branching follows pseudo-costs
-that begin as strong branching (Achterberg, Koch and Martin 2005). Nothing here depends on a clock
-but the end: while the time suffices, the same question takes the same way.
+filled with whole apps, and the rest of the node is searched on. Where branching hardly moves the
+bound, `tightened` gives another one. Nothing here depends on a clock but the end: while the time
+suffices, the same question takes the same way.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
 from smartcity_pkg.selection.layers import without_layers
 from smartcity_pkg.selection.narrow import QUICK_NODES
 from smartcity_pkg.selection.problem import Placement
+from smartcity_pkg.selection.pseudocosts import PseudoCosts
 from smartcity_pkg.selection.relaxed import Aim, layers_matter, relax, setup_of
 from smartcity_pkg.selection.table import Array, Table
 from smartcity_pkg.selection.tightened import Tightened
@@ -31,9 +32,6 @@ _SLACK = 0.05
 """A node's bound must exceed what is looked for by this much to be left out."""
 
 _WHOLE = 1e-6
-_TRIED = 3
-"""Results on each side after which a switch's pseudo-cost is trusted."""
-
 _NEAR = 0.002
 """The part of the objective by which what was found may be off before more is spent on it."""
 
@@ -42,10 +40,6 @@ _MOST_SETUPS = 8
 """How much is spent on the aims after benefit: branches a setup, and setups. Fixed numbers rather
 than a time, so that the answer is the same on slow machines."""
 
-_DIVE_FROM = 2000
-"""Apps times servers from which on the search begins with a dive for something good: there, whole
-switches are a long way off."""
-
 _GAIN = 0.3
 """How much the first tightened bound is expected to gain, in apps of average benefit."""
 
@@ -53,7 +47,7 @@ _FLAT, _STEP = 25, 0.9
 """Nodes in which the gap should shrink to this part; else another kind of bound is tried."""
 
 _FLAT_HOPE = 3.0
-"""The hope there, as below."""
+"""The hope there, and at the root."""
 
 _MORE, _LESS = 1.2, 0.7
 """How the hope that a tightened bound is enough grows and falls, in parts of the mean gain."""
@@ -133,12 +127,12 @@ class _Tree:
         self.flat = 0
         self.gap = math.inf
         self.split = False
-        self.proved = False
+        self.proved = False  # whether the last setup held nothing better
         self.value = 0
         self.heap: list[_Node] = []
         self.numbers = 0
         self.open: list[tuple[float, Filling]] = []
-        self.costs: dict[tuple[int, int], tuple[float, int]] = {}
+        self.costs = PseudoCosts()
         self.most_open = math.inf if aim.benefit is None else _MOST_SETUPS
 
     @property
@@ -309,13 +303,13 @@ class _Tree:
 
     def _branch(self, node: _Node, lower: Array, upper: Array, values: Array, split: Array) -> None:
         """Push both sides of the switch that moves the bound most."""
-        ranked = sorted(split, key=lambda j: (-self._score(int(j), float(values[j])), j))
+        ranked = sorted(split, key=lambda j: (-self.costs.score(int(j), float(values[j])), j))
         best: tuple[float, list[tuple[Array, Array, Vertex | None]]] | None = None
         for j in ranked[:_CANDIDATES]:
             if (
                 best is not None
-                and self._trusted(int(j))
-                and self._score(int(j), values[j]) <= best[0]
+                and self.costs.trusted(int(j))
+                and self.costs.score(int(j), values[j]) <= best[0]
             ):
                 continue
             sides, gains = [], []
@@ -324,13 +318,13 @@ class _Tree:
                 low[j] = high[j] = side
                 vertex = self._solve(low, high, node.vertex.basis)
                 gain = self._gain(node, vertex)
-                self._learn(int(j), side, gain / (values[j] if side == 0 else 1 - values[j]))
+                self.costs.learn(int(j), side, gain / (values[j] if side == 0 else 1 - values[j]))
                 sides.append((low, high, vertex))
                 gains.append(gain)
             score = max(gains[0], 1e-3) * max(gains[1], 1e-3)
             if best is None or score > best[0]:
                 best = (score, sides)
-            if any(vertex is None for *_bounds, vertex in sides) or self._trusted(int(j)):
+            if any(vertex is None for *_bounds, vertex in sides) or self.costs.trusted(int(j)):
                 break
         assert best is not None
         for low, high, vertex in best[1]:
@@ -341,23 +335,6 @@ class _Tree:
             return max(0.0, vertex.value - node.vertex.value)
         enough = self.limit if math.isfinite(self.limit) else node.vertex.value * 0.9
         return max(1.0, enough - node.vertex.value)
-
-    def _trusted(self, switch: int) -> bool:
-        return all(self.costs.get((switch, side), (0, 0))[1] >= _TRIED for side in (0, 1))
-
-    def _score(self, switch: int, value: float) -> float:
-        """How much branching on a switch is expected to move the bound."""
-        known = [total / count for total, count in self.costs.values()]
-        mean = sum(known) / len(known) if known else 1.0
-        score = 1.0
-        for side, part in ((0, value), (1, 1 - value)):
-            total, count = self.costs.get((switch, side), (mean, 1))
-            score *= max(1e-3, total / count * part)
-        return score
-
-    def _learn(self, switch: int, side: int, cost: float) -> None:
-        total, count = self.costs.get((switch, side), (0.0, 0))
-        self.costs[switch, side] = (total + cost, count + 1)
 
     def _fill(self, vertex: Vertex, values: Array, *, quick: bool = False) -> None:
         """Fill the setup that whole switches say with the best apps."""
@@ -376,7 +353,9 @@ class _Tree:
         filled = filling.best(self.cutoff, quick=quick)
         self.split = self.split or (filling.is_split and filled.bound is None)
         reached = filled.value if filled.placement is not None else limit
-        self.gains.append(max(0.0, (reached if filled.bound is None else filled.bound) - vertex.value))
+        self.gains.append(
+            max(0.0, (reached if filled.bound is None else filled.bound) - vertex.value)
+        )
         self.proved = filled == Filled()
         self._take(filled, filling)
         if filled.bound is not None and self._far_from(filled.bound):

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from smartcity_pkg.selection import highs
 from smartcity_pkg.selection.highs import Effort, Outcome, Status
-from smartcity_pkg.selection.model import Column, LinearModel, Row
+from smartcity_pkg.selection.model import Column, LinearModel
 from smartcity_pkg.selection.narrow import QUICK_NODES, fix_by_reduced_costs, minimise, relaxed
 from smartcity_pkg.selection.packing import Cluster, clusters_of, pack, pack_most
 from smartcity_pkg.selection.packmodel import OVER, pack_by_model, packing_model
@@ -121,7 +121,9 @@ class Filling:
         weights = np.zeros_like(self.setup.room)
         linked = np.zeros((len(self.layers), *self.setup.room.shape), dtype=np.int64)
         users: list[tuple[Array, int, int, int]] = []
-        layers = {column: n // len(self.table.servers) for n, column in enumerate(relaxation.layers)}
+        layers = {
+            column: n // len(self.table.servers) for n, column in enumerate(relaxation.layers)
+        }
         whole = _whole([-prices[p.row] for p in relaxation.priced])
         for priced, weight in zip(relaxation.priced, whole, strict=True):
             if not priced.switches:
@@ -150,7 +152,7 @@ class Filling:
         """What each app costs where, by prices.
 
         `weights` (S, L) are the prices of the servers' limits; `linked` (W, S, L) those of what
-        the users of a layer may take; `users` more prices of that kind: (mask, server, limit, price).
+        the users of a layer may take; `users` more such prices: (mask, server, limit, price).
         """
         table, room = self.table, self.setup.room
         each = np.broadcast_to(weights, (len(table.names), *weights.shape)).copy()
@@ -291,10 +293,9 @@ class Filling:
 
     def _possible_layers(self, clusters: list[Cluster]) -> Setup:
         """The setup with every layer that one of the clusters could bring to a server."""
-        lying = self.setup.layers_of_platforms.copy()
+        lying: Array = self.setup.layers_of_platforms.copy()
         for cluster in clusters:
-            needed = self.users[:, list(cluster.apps)].any(axis=1)
-            lying |= cluster.allowed[:, None] & needed[None, :]
+            lying |= np.outer(cluster.allowed, self.users[:, list(cluster.apps)].any(axis=1))
         return self.setup.with_layers(lying)
 
     def _packed(self, clusters: list[Cluster], outcome: Outcome) -> Placement | None:

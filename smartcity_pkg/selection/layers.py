@@ -28,9 +28,9 @@ def as_platforms(question: Question) -> Question:
             owners[layer].append(candidate.name)
     sizes: dict[tuple[str, ...], int] = defaultdict(int)
     first: dict[tuple[str, ...], str] = {}
-    for layer, names in sorted(owners.items()):
-        sizes[tuple(names)] += question.layers[layer]
-        first.setdefault(tuple(names), layer)
+    for layer, having in sorted(owners.items()):
+        sizes[tuple(having)] += question.layers[layer]
+        first.setdefault(tuple(having), layer)
     own = {names[0]: size for names, size in sizes.items() if len(names) == 1}
     shared = {_PREFIX + first[n]: n for n, size in sizes.items() if len(n) > 1 and size}
     needed: dict[str, set[str]] = defaultdict(set)
@@ -68,6 +68,4 @@ def _without_layers(candidate: Candidate, own: int, needed: Mapping[str, set[str
 
 
 def _platform(layer: str, size: int) -> Candidate:
-    return Candidate(
-        layer, benefit=0, platform=True, must=False, needs={limits.DISK: size}
-    )
+    return Candidate(layer, benefit=0, platform=True, must=False, needs={limits.DISK: size})

@@ -136,7 +136,9 @@ def _columns(
         for s, server in enumerate(table.servers):
             model.add(("at", name, server), upper=int(table.fits[i, s]), whole=False)
     platforms = zip(table.platforms, table.weak, strict=True)
-    switches: list[Column] = [("at", p, s) for p, weak in platforms for s in table.servers if not weak]
+    switches: list[Column] = [
+        ("at", p, s) for p, weak in platforms for s in table.servers if not weak
+    ]
     switches += [("peak", str(v), s) for v in range(len(table.peaks)) for s in table.servers]
     switches += [("used", s) for s in table.servers if limited]
     for column in switches:

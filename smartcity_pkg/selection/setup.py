@@ -115,7 +115,7 @@ class Setup:
             [layer in candidates[table.platforms[k]].requires for layer in layers] for k in strong
         ]
         brought = np.array(brings, dtype=int).reshape(len(strong), len(layers))
-        return (self.on[:, strong].astype(int) @ brought) > 0
+        return np.asarray((self.on[:, strong].astype(int) @ brought) > 0)
 
     def has(self, platform: str, server: int) -> bool:
         """Whether a platform app is on a server; False for any other app."""

@@ -25,11 +25,11 @@ LIMITS = limits.SERVER_LIMITS
 class Table:
     """The arrays. Shapes: N apps, S servers, L server limits, P platform apps, V peak levels.
 
-    `needs` (N, L). `uses` (N, P): platform apps that it requires. `level`
-    (N,): how many peak levels it needs (0: none). `home` (N,): the position of the server where it
-    runs now, else -1. `takes` (P, L): what a platform app takes of its server; `peak_of` (P,): its
-    own peak's level. `peaks` (V,) in MiB, rising. `weak` (P,): those that stand for image layers. `supply` (S, L). `fits` (N, S): right
-    architecture, and room for it alone.
+    `needs` (N, L). `uses` (N, P): platform apps that it requires. `level` (N,): how many peak
+    levels it needs (0: none). `home` (N,): the position of the server where it runs now, else -1.
+    `takes` (P, L): what a platform app takes of its server; `peak_of` (P,): its own peak's level;
+    `weak` (P,): whether it stands for an image layer. `peaks` (V,) in MiB, rising. `supply` (S, L).
+    `fits` (N, S): right architecture, and room for it alone.
     """
 
     question: Question

@@ -35,9 +35,7 @@ _ROW_UNITS = 100_000_000
 class Tightened:
     """The pooled model of a node, whose switches are between `lower` and `upper`."""
 
-    def __init__(
-        self, relaxation: Relaxation, vertex: Vertex, lower: Array, upper: Array
-    ) -> None:
+    def __init__(self, relaxation: Relaxation, vertex: Vertex, lower: Array, upper: Array) -> None:
         self.relaxation = relaxation
         self.model = LinearModel()
         for name in relaxation.table.names:
@@ -75,11 +73,7 @@ class Tightened:
                 return None
             if outcome.bound is not None:
                 least = outcome.bound if least is None else max(least, outcome.bound)
-            if (
-                self.split
-                or outcome.status is Status.STOPPED
-                or not self._price_why_not(outcome)
-            ):
+            if self.split or outcome.status is Status.STOPPED or not self._price_why_not(outcome):
                 break
         return least
 
@@ -113,7 +107,9 @@ class Tightened:
 
     def _price(self, prices: Array) -> None:
         rows = self.relaxation.model.rows
-        _surrogate_row(self.relaxation, self.model, [(rows[n], float(prices[n])) for n in self.placed])
+        _surrogate_row(
+            self.relaxation, self.model, [(rows[n], float(prices[n])) for n in self.placed]
+        )
 
 
 def _together_rows(table: Table, model: LinearModel) -> None:
