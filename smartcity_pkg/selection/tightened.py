@@ -8,6 +8,7 @@ with whole apps it gains what the limits of the pemda and the sizes of apps make
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
 from dataclasses import replace
 
@@ -64,15 +65,19 @@ class Tightened:
         from the beginning with `split`, every server comes into the model.
         """
         least: int | None = None
+        deadline = time.monotonic() + effort.time_limit_s
         for number in range(ROUNDS + 1):
             if number == ROUNDS or split:
                 self.split = True
                 self._split()
-            outcome = minimise(self.model, self.relaxation.objective, cutoff, effort)
+            left = replace(effort, time_limit_s=deadline - time.monotonic())
+            outcome = minimise(self.model, self.relaxation.objective, cutoff, left)
             if outcome.status is Status.INFEASIBLE:
                 return None
             if outcome.bound is not None:
                 least = outcome.bound if least is None else max(least, outcome.bound)
+            if time.monotonic() >= deadline:
+                break
             if self.split or outcome.status is Status.STOPPED or not self._price_why_not(outcome):
                 break
         return least
