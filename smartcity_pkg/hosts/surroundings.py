@@ -101,7 +101,7 @@ timeout 60 docker ps -aq --no-trunc 2>/dev/null | xargs -r docker inspect -f 'co
 "ports":{{json .NetworkSettings.Ports}},"restarts":{{.RestartCount}},\
 "oom":{{json .State.OOMKilled}},\
 "image":{{json .Config.Image}},"id":{{json .Id}},\
-"health":"{{with .State.Health}}{{.Status}}{{end}}"}' 2>/dev/null || true
+"health":"{{with index .State "Health"}}{{.Status}}{{end}}"}' 2>/dev/null || true
 """
 
 
