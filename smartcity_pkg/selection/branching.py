@@ -1,35 +1,37 @@
 """Search over setups: branch and bound on the switches of a relaxation, most promising first.
 
 Each node's bound is the relaxation's optimum; where its switches come out whole, that setup is
-filled with whole apps, and the rest of the node is searched on. Branching follows pseudo-costs
-that begin as strong branching (Achterberg, Koch and Martin 2005). Nothing here depends on a clock
-but the end: while the time suffices, the same question takes the same way.
+filled with whole apps, and the rest of the node is searched on. Where branching hardly moves the
+bound, `tightened` gives another one. Nothing here depends on a clock but the end: while the time
+suffices, the same question takes the same way.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
+import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from smartcity_pkg.selection.filling import Filled, Filling
 from smartcity_pkg.selection.greedy import greedy
 from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
+from smartcity_pkg.selection.layers import without_layers
+from smartcity_pkg.selection.narrow import QUICK_NODES
 from smartcity_pkg.selection.problem import Placement
-from smartcity_pkg.selection.relaxed import Aim, relax, setup_of
+from smartcity_pkg.selection.pseudocosts import PseudoCosts
+from smartcity_pkg.selection.relaxed import Aim, layers_matter, relax, setup_of
 from smartcity_pkg.selection.table import Array, Table
+from smartcity_pkg.selection.tightened import Tightened
 
 _SLACK = 0.05
 """A node's bound must exceed what is looked for by this much to be left out."""
 
 _WHOLE = 1e-6
-_TRIED = 3
-"""Results on each side after which a switch's pseudo-cost is trusted."""
-
 _NEAR = 0.002
 """The part of the objective by which what was found may be off before more is spent on it."""
 
@@ -38,9 +40,20 @@ _MOST_SETUPS = 8
 """How much is spent on the aims after benefit: branches a setup, and setups. Fixed numbers rather
 than a time, so that the answer is the same on slow machines."""
 
-_DIVE_FROM = 2000
-"""Apps times servers from which on the search begins with a dive for something good: there, whole
-switches are a long way off."""
+_GAIN = 0.3
+"""How much the first tightened bound is expected to gain, in apps of average benefit."""
+
+_FLAT, _STEP = 25, 0.9
+"""Nodes in which the gap should shrink to this part; else another kind of bound is tried."""
+
+_FLAT_HOPE = 3.0
+"""The hope there, and at the root."""
+
+_MORE, _LESS = 1.2, 0.7
+"""How the hope that a tightened bound is enough grows and falls, in parts of the mean gain."""
+
+_ROUND = 0.05
+"""How much of what is left a rounded-up setup may lose and still be filled."""
 
 _CANDIDATES = 6
 """Switches that are looked at for each branching."""
@@ -66,6 +79,7 @@ class _Node:
     lower: Array = field(compare=False)
     upper: Array = field(compare=False)
     vertex: Vertex = field(compare=False)
+    tight: bool = field(compare=False, default=False)
 
 
 def search(
@@ -95,18 +109,30 @@ class _Tree:
         cutoff: int | None,
     ) -> None:
         self.table, self.effort, self.deadline = table, effort, deadline
-        self.relaxation = relax(table, aim)
+        self.relaxation = relax(table, aim, layered=True)
         self.continuous = Continuous(self.relaxation.model, self.relaxation.objective)
+        self.layered = aim == Aim() and self._layers_matter()
+        if not self.layered:
+            self.relaxation = relax(table, aim, layered=False)
+            self.continuous = Continuous(self.relaxation.model, self.relaxation.objective)
         self.switches = self.relaxation.switches
         self.positions = self.continuous.positions(self.switches)
         self.cutoff = cutoff
         self.best: Placement | None = None
-        self.must_dive = aim == Aim() and table.fits.size > _DIVE_FROM
+        self.must_dive = aim == Aim()
+        self.filled: set[bytes] = set()
+        unit = statistics.fmean([*map(abs, self.relaxation.objective.values()), 1])
+        self.gains = [_GAIN * unit]
+        self.hope = 0.5
+        self.flat = 0
+        self.gap = math.inf
+        self.split = False
+        self.proved = False  # whether the last setup held nothing better
         self.value = 0
         self.heap: list[_Node] = []
         self.numbers = 0
         self.open: list[tuple[float, Filling]] = []
-        self.costs: dict[tuple[int, int], tuple[float, int]] = {}
+        self.costs = PseudoCosts()
         self.most_open = math.inf if aim.benefit is None else _MOST_SETUPS
 
     @property
@@ -131,11 +157,17 @@ class _Tree:
             if node.bound >= self.limit:
                 self.heap = []
                 break
+            self._watch(node)
             if self.must_dive:
                 self.must_dive = False
                 self._dive(node)
             self._process(node)
         self._decide_open()
+
+    def _layers_matter(self) -> bool:
+        none = np.zeros(0)
+        vertex = self.continuous.solve(np.zeros(0, dtype=np.int32), none, none)
+        return vertex is not None and layers_matter(self.relaxation, vertex)
 
     def _begin(self, placement: Placement | None) -> None:
         """Begin with what was found without a solver."""
@@ -150,15 +182,66 @@ class _Tree:
         bounds = [node.bound for node in self.heap] + [bound for bound, _filling in self.open]
         bounds = [bound for bound in bounds if bound < self.limit]
         bound = min([*bounds, self.value if self.best is not None else math.inf])
-        return Found(self.best, self.value, bound)
+        placement = None if self.best is None else without_layers(self.best)
+        return Found(placement, self.value, bound)
 
     def _solve(self, lower: Array, upper: Array, basis: object) -> Vertex | None:
         return self.continuous.solve(self.positions, lower, upper, cutoff=self.limit, basis=basis)
 
-    def _push(self, lower: Array, upper: Array, vertex: Vertex | None) -> None:
-        if vertex is not None and vertex.value < self.limit:
+    def _push(
+        self, lower: Array, upper: Array, vertex: Vertex | None, above: float = -math.inf
+    ) -> None:
+        """Keep what is left to search with these bounds; `above` is a bound known already."""
+        if vertex is not None and (bound := max(vertex.value, above)) < self.limit:
             self.numbers += 1
-            heapq.heappush(self.heap, _Node(vertex.value, self.numbers, lower, upper, vertex))
+            heapq.heappush(self.heap, _Node(bound, self.numbers, lower, upper, vertex))
+
+    def _watch(self, node: _Node) -> None:
+        """Count for how many nodes the relaxation's bound has hardly come nearer to the limit."""
+        gap = self.limit - node.vertex.value
+        if gap < _STEP * self.gap:
+            self.flat, self.gap = 0, gap
+        else:
+            self.flat += 1
+            self.gap = min(self.gap, gap / _STEP)
+
+    def _near(self, node: _Node) -> bool:
+        """Whether a tightened bound might be enough to leave the node out."""
+        if not math.isfinite(self.limit) or self.relaxation.aim != Aim():
+            return False
+        hope = self.hope if self.layered else 0.0
+        if node.number == 1 or self.flat >= _FLAT:  # branching moves the bound too little
+            hope = _FLAT_HOPE
+        return self.limit - node.vertex.value <= hope * statistics.fmean(self.gains)
+
+    def _tighten(self, node: _Node, lower: Array, upper: Array) -> None:
+        """Better the node's bound by whole apps."""
+        left = self.deadline - time.monotonic()
+        effort = replace(self.effort, threads=1, seed=0, time_limit_s=left, most_nodes=QUICK_NODES)
+        better = Tightened(self.relaxation, node.vertex, lower, upper)
+        bound = better.bound(self.cutoff, effort, split=self.split)
+        self.split = self.split or (better.split and bound is None)
+        found = math.ceil(self.limit) if bound is None else bound
+        self.gains.append(max(0.0, found - node.vertex.value))
+        node.bound = max(node.bound, found)
+        self.hope *= _MORE if found >= self.limit else _LESS
+        node.tight = True
+
+    def _raise(self, node: _Node, lower: Array, upper: Array) -> None:
+        """Fill the setup with all switches on that are in use, if that costs next to nothing."""
+        least = node.vertex.value
+        vertex, low = node.vertex, lower.copy()
+        while True:
+            values = vertex.values[self.positions]
+            if not (np.minimum(values, 1 - values) > _WHOLE).any():
+                break
+            low[values > _WHOLE] = 1
+            deeper = self._solve(low, upper, vertex.basis)
+            if deeper is None or deeper.value > least + _ROUND * (self.limit - least) + 0.01:
+                return
+            vertex = deeper
+        if np.round(values).tobytes() not in self.filled:
+            self._fill(vertex, values)
 
     def _dive(self, node: _Node) -> None:
         """Follow one path of rounded switches down to a setup, to have something early."""
@@ -167,7 +250,7 @@ class _Tree:
             values = vertex.values[self.positions]
             split = np.flatnonzero(np.minimum(values, 1 - values) > _WHOLE)
             if not len(split):
-                self._fill(vertex, values)
+                self._fill(vertex, values, quick=True)
                 return
             # On a large server a switch costs little, and what it opens is worth more.
             low, high = lower.copy(), upper.copy()
@@ -188,14 +271,23 @@ class _Tree:
         values = node.vertex.values[self.positions]
         split = np.flatnonzero(np.minimum(values, 1 - values) > _WHOLE)
         if len(split):
+            if not node.tight and self._near(node):
+                self._tighten(node, lower, upper)
+                self._raise(node, lower, upper)
+                if node.bound < self.limit:
+                    heapq.heappush(self.heap, replace(node, lower=lower, upper=upper))
+                return
             self._branch(node, lower, upper, values, split)
             return
-        self._fill(node.vertex, values)
+        if self.proved and (lower < upper).any() and self.relaxation.aim == Aim():
+            self._tighten(node, lower, upper)
+        if node.bound < self.limit and np.round(values).tobytes() not in self.filled:
+            self._fill(node.vertex, values)
         if node.bound >= self.limit:
             return
         lower, upper = self._fixed(node)
         for part in _others(lower, upper, np.round(values)):
-            self._push(*part, self._solve(*part, node.vertex.basis))
+            self._push(*part, self._solve(*part, node.vertex.basis), node.bound)
 
     def _fixed(self, node: _Node) -> tuple[Array, Array]:
         """The node's bounds, with switches fixed that cannot move without leaving the limit."""
@@ -203,7 +295,7 @@ class _Tree:
         if not math.isfinite(self.limit):
             return lower, upper
         values, reduced = node.vertex.values[self.positions], node.vertex.reduced[self.positions]
-        stuck = node.bound + np.abs(reduced) >= self.limit
+        stuck = node.vertex.value + np.abs(reduced) >= self.limit
         lower[stuck & (values > 1 - _WHOLE) & (reduced < 0)] = 1
         upper[stuck & (values < _WHOLE) & (reduced > 0)] = 0
         lower = np.minimum(lower, upper)
@@ -211,13 +303,13 @@ class _Tree:
 
     def _branch(self, node: _Node, lower: Array, upper: Array, values: Array, split: Array) -> None:
         """Push both sides of the switch that moves the bound most."""
-        ranked = sorted(split, key=lambda j: (-self._score(int(j), float(values[j])), j))
+        ranked = sorted(split, key=lambda j: (-self.costs.score(int(j), float(values[j])), j))
         best: tuple[float, list[tuple[Array, Array, Vertex | None]]] | None = None
         for j in ranked[:_CANDIDATES]:
             if (
                 best is not None
-                and self._trusted(int(j))
-                and self._score(int(j), values[j]) <= best[0]
+                and self.costs.trusted(int(j))
+                and self.costs.score(int(j), values[j]) <= best[0]
             ):
                 continue
             sides, gains = [], []
@@ -226,51 +318,45 @@ class _Tree:
                 low[j] = high[j] = side
                 vertex = self._solve(low, high, node.vertex.basis)
                 gain = self._gain(node, vertex)
-                self._learn(int(j), side, gain / (values[j] if side == 0 else 1 - values[j]))
+                self.costs.learn(int(j), side, gain / (values[j] if side == 0 else 1 - values[j]))
                 sides.append((low, high, vertex))
                 gains.append(gain)
             score = max(gains[0], 1e-3) * max(gains[1], 1e-3)
             if best is None or score > best[0]:
                 best = (score, sides)
-            if any(vertex is None for *_bounds, vertex in sides) or self._trusted(int(j)):
+            if any(vertex is None for *_bounds, vertex in sides) or self.costs.trusted(int(j)):
                 break
         assert best is not None
         for low, high, vertex in best[1]:
-            self._push(low, high, vertex)
+            self._push(low, high, vertex, node.bound)
 
     def _gain(self, node: _Node, vertex: Vertex | None) -> float:
         if vertex is not None:
-            return max(0.0, vertex.value - node.bound)
-        enough = self.limit if math.isfinite(self.limit) else node.bound * 0.9
-        return max(1.0, enough - node.bound)
+            return max(0.0, vertex.value - node.vertex.value)
+        enough = self.limit if math.isfinite(self.limit) else node.vertex.value * 0.9
+        return max(1.0, enough - node.vertex.value)
 
-    def _trusted(self, switch: int) -> bool:
-        return all(self.costs.get((switch, side), (0, 0))[1] >= _TRIED for side in (0, 1))
-
-    def _score(self, switch: int, value: float) -> float:
-        """How much branching on a switch is expected to move the bound."""
-        known = [total / count for total, count in self.costs.values()]
-        mean = sum(known) / len(known) if known else 1.0
-        score = 1.0
-        for side, part in ((0, value), (1, 1 - value)):
-            total, count = self.costs.get((switch, side), (mean, 1))
-            score *= max(1e-3, total / count * part)
-        return score
-
-    def _learn(self, switch: int, side: int, cost: float) -> None:
-        total, count = self.costs.get((switch, side), (0.0, 0))
-        self.costs[switch, side] = (total + cost, count + 1)
-
-    def _fill(self, vertex: Vertex, values: Array) -> None:
+    def _fill(self, vertex: Vertex, values: Array, *, quick: bool = False) -> None:
         """Fill the setup that whole switches say with the best apps."""
+        self.filled.add(np.round(values).tobytes())
         on = {c: v > 0.5 for c, v in zip(self.switches, values, strict=True)}
         setup = setup_of(self.table, on)
-        filling = Filling(setup, self.relaxation.aim, self.effort, self.deadline)
+        aim = self.relaxation.aim
+        filling = Filling(setup, aim, self.effort, self.deadline, layered=self.layered)
         if self.relaxation.aim.benefit is not None:
             self._take(filling.whole(self.cutoff, _MOST_NODES), filling)
             return
         filling.price_by(self.relaxation, vertex.prices)
-        filled = filling.best(self.cutoff)
+        limit = self.limit
+        if self.split and not quick:
+            filling.split()
+        filled = filling.best(self.cutoff, quick=quick)
+        self.split = self.split or (filling.is_split and filled.bound is None)
+        reached = filled.value if filled.placement is not None else limit
+        self.gains.append(
+            max(0.0, (reached if filled.bound is None else filled.bound) - vertex.value)
+        )
+        self.proved = filled == Filled()
         self._take(filled, filling)
         if filled.bound is not None and self._far_from(filled.bound):
             self._take(filling.roughly(self.cutoff, filled.bound), filling)

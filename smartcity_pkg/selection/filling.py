@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from smartcity_pkg.selection import highs
 from smartcity_pkg.selection.highs import Effort, Outcome, Status
-from smartcity_pkg.selection.model import Column, LinearModel, Row
+from smartcity_pkg.selection.model import Column, LinearModel
 from smartcity_pkg.selection.narrow import QUICK_NODES, fix_by_reduced_costs, minimise, relaxed
 from smartcity_pkg.selection.packing import Cluster, clusters_of, pack, pack_most
+from smartcity_pkg.selection.packmodel import OVER, pack_by_model, packing_model
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.relaxed import Aim, Relaxation, hold, objective_of
 from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.setupmodel import linked_apps, pooled_model, whole_model
-from smartcity_pkg.selection.table import DISK, LIMITS, Array
+from smartcity_pkg.selection.setupmodel import add_layers, linked_apps, pooled_model, whole_model
+from smartcity_pkg.selection.table import LIMITS, Array
 from smartcity_pkg.selection.verify import violations
 
 _PRICE_UNITS = 10_000_000
@@ -34,6 +36,12 @@ _ROW_UNITS = 100_000_000
 
 _LESS = (1, 4, 16, 64, 256)
 """Units of benefit that are given up, one try after the other, for apps that go in."""
+
+_SPLIT = 1e-6
+"""The part of what the servers have that clusters must lack for a price to say so."""
+
+_PRICES = 3
+"""Prices that are added before every server comes into the model."""
 
 _TAKEN_UNITS = 20_000
 """What all servers have is so many units, where apps are to take little of it."""
@@ -52,10 +60,26 @@ class Filled:
     bound: int | None = None
 
 
+@dataclass(frozen=True)
+class _Priced:
+    """`each` (N, S) is what each app costs on each server; all may cost `worth` together."""
+
+    each: Array
+    layers: dict[Column, int]
+    worth: int
+
+    @property
+    def size(self) -> int:
+        """How large the numbers of this row are."""
+        return max(1, abs(self.worth), sum(abs(n) for n in self.layers.values()))
+
+
 class Filling:
     """One setup, to be filled with apps whose objective is at most `cutoff` (None: any)."""
 
-    def __init__(self, setup: Setup, aim: Aim, effort: Effort, deadline: float) -> None:
+    def __init__(
+        self, setup: Setup, aim: Aim, effort: Effort, deadline: float, *, layered: bool
+    ) -> None:
         self.setup = setup
         self.table = setup.table
         self.aim = aim
@@ -64,24 +88,53 @@ class Filling:
         self.objective = objective_of(self.table, aim)
         self.linked = linked_apps(setup.table)
         self.model = pooled_model(setup, self.linked)
+        self.all_layers = np.flatnonzero(setup.table.weak)
+        self.layers = self.all_layers if layered else self.all_layers[:0]
+        self.users = setup.table.uses[:, self.all_layers].T
+        if layered:
+            self._add_layers()
+        self.is_split = False
+        self.prices = 0
         self.taken: dict[Column, int] = {}
         for limit in range(len(LIMITS)):
             weights = np.zeros_like(setup.room)
             weights[:, limit] = 1
-            self._price(self.table.needs @ weights.T, int((setup.room * weights).sum()))
+            self._price_row(self._cost_of(weights, None, ()))
+
+    def _add_layers(self) -> None:
+        """Columns for layers, and room for an app only where its layers are."""
+        table, setup = self.table, self.setup
+        add_layers(setup, self.model, whole=True)
+        for w, k in enumerate(self.layers):
+            columns: list[Column] = [("at", table.platforms[k], server) for server in table.servers]
+            for limit in range(len(LIMITS)):
+                room = setup.room[:, limit] - table.takes[k, limit]
+                terms: dict[Column, int] = {
+                    ("chosen", table.names[i]): int(table.needs[i, limit])
+                    for i in np.flatnonzero(self.users[w] & (table.needs[:, limit] > 0))
+                }
+                there = {c: -max(0, int(r)) for c, r in zip(columns, room, strict=True)}
+                self.model.at_most({**terms, **there}, 0)
 
     def price_by(self, relaxation: Relaxation, prices: Array) -> None:
         """Add the row that the duals of the relaxation's optimum for this setup give."""
-        each = np.zeros((len(self.table.names), *self.setup.room.shape), dtype=np.int64)
-        total = np.zeros_like(self.setup.room)
-        weights = _whole([-prices[p.row] for p in relaxation.priced])
-        for priced, weight in zip(relaxation.priced, weights, strict=True):
-            if weight and (not priced.switches or self._on(priced.switches)):
-                each[priced.users, priced.server, priced.limit] += weight
-                total[priced.server, priced.limit] += weight
-        self._price((self.table.needs[:, None, :] * each).sum(axis=2), self._worth(total))
+        weights = np.zeros_like(self.setup.room)
+        linked = np.zeros((len(self.layers), *self.setup.room.shape), dtype=np.int64)
+        users: list[tuple[Array, int, int, int]] = []
+        layers = {
+            column: n // len(self.table.servers) for n, column in enumerate(relaxation.layers)
+        }
+        whole = _whole([-prices[p.row] for p in relaxation.priced])
+        for priced, weight in zip(relaxation.priced, whole, strict=True):
+            if not priced.switches:
+                weights[priced.server, priced.limit] += weight
+            elif priced.switches[0] in layers:
+                linked[layers[priced.switches[0]], priced.server, priced.limit] += weight
+            elif weight and self._on(priced.switches):
+                users.append((priced.users, priced.server, priced.limit, weight))
+        self._price_row(self._cost_of(weights, linked, users))
         last = self.model.rows[-1].terms
-        self.taken = {c: n * _TAKEN_UNITS // _ROW_UNITS for c, n in last.items()}
+        self.taken = {c: n * _TAKEN_UNITS // _ROW_UNITS for c, n in last.items() if n > 0}
 
     def _on(self, switches: tuple[Column, ...]) -> bool:
         table, setup = self.table, self.setup
@@ -93,38 +146,64 @@ class Filling:
                 return True
         return False
 
-    def _worth(self, weights: Array) -> int:
-        return int((self.setup.room * weights).sum())
+    def _cost_of(
+        self, weights: Array, linked: Array | None, users: Sequence[tuple[Array, int, int, int]]
+    ) -> _Priced:
+        """What each app costs where, by prices.
 
-    def _price(self, cost: Array, worth: int) -> None:
-        """Let what is chosen cost at most `worth`; `cost` (N, S) is each app's on each server."""
+        `weights` (S, L) are the prices of the servers' limits; `linked` (W, S, L) those of what
+        the users of a layer may take; `users` more such prices: (mask, server, limit, price).
+        """
+        table, room = self.table, self.setup.room
+        each = np.broadcast_to(weights, (len(table.names), *weights.shape)).copy()
+        total = weights.copy()
+        for mask, server, limit, weight in users:
+            each[mask, server, limit] += weight
+            total[server, limit] += weight
+        layers: dict[Column, int] = {}
+        for w, k in enumerate(self.layers):
+            cost = weights @ table.takes[k]
+            if linked is not None:
+                each[self.users[w]] += linked[w]
+                cost = cost - (linked[w] * np.maximum(0, room - table.takes[k])).sum(axis=1)
+            names = [("at", table.platforms[k], server) for server in table.servers]
+            layers |= {c: int(n) for c, n in zip(names, cost, strict=True)}
+        cost = (table.needs[:, None, :] * each).sum(axis=2)
+        return _Priced(cost, layers, int((room * total).sum()))
+
+    def _price_row(self, priced: _Priced) -> None:
+        """Let what is chosen cost no more than it may."""
         table, admits = self.table, self.setup.admits
-        unit = max(1, worth) / _ROW_UNITS
-        terms: dict[Column, int] = {}
+        unit = priced.size / _ROW_UNITS
+        terms: dict[Column, int] = {c: math.floor(n / unit) for c, n in priced.layers.items()}
         for i in np.flatnonzero(admits.any(axis=1)):
             name = table.names[i]
             if self.linked[i]:
                 for s in np.flatnonzero(admits[i]):
-                    terms[("at", name, table.servers[s])] = math.floor(cost[i, s] / unit)
+                    terms[("at", name, table.servers[s])] = math.floor(priced.each[i, s] / unit)
                 continue
-            terms[("chosen", name)] = math.floor(cost[i][admits[i]].min() / unit)
-        self.model.at_most({c: n for c, n in terms.items() if n}, math.ceil(worth / unit))
+            terms[("chosen", name)] = math.floor(priced.each[i][admits[i]].min() / unit)
+        worth = math.ceil(priced.worth / unit)
+        self.model.at_most({c: n for c, n in terms.items() if n}, worth)
 
-    def best(self, cutoff: int | None) -> Filled:
-        """The best apps by pooling, pricing and packing; left open where none of these decides."""
+    def best(self, cutoff: int | None, *, quick: bool = False) -> Filled:
+        """The best apps by pooling, pricing and packing; left open where none of these decides.
+
+        With `quick`, servers do not come into the model.
+        """
         while True:
             outcome = self._choose(cutoff)
             if not outcome.values:
                 return Filled(bound=outcome.bound if outcome.status is Status.STOPPED else None)
             clusters = clusters_of(self.setup, self._chosen(outcome))
             over = time.monotonic() >= self.deadline
-            if clusters is not None and not over and self._price_why_not(clusters):
+            if clusters is not None and not over and self._deny(clusters, outcome, quick):
                 continue
-            placement = self._packed(clusters) if clusters is not None else None
+            placement = self._packed(clusters, outcome) if clusters is not None else None
             if placement is None and outcome.bound is not None:
                 placement = self._taking_least(outcome.bound)
             if placement is None and clusters is not None:
-                placement = self._packed_most(clusters)
+                placement = self._packed_most(clusters, outcome)
             if placement is None:
                 return Filled(bound=outcome.bound)
             value = self.value(placement)
@@ -157,16 +236,12 @@ class Filling:
         if not outcome.values:
             return None
         clusters = clusters_of(self.setup, self._chosen(outcome))
-        return self._packed(clusters) if clusters is not None else None
+        return self._packed(clusters, outcome) if clusters is not None else None
 
     def whole(self, cutoff: int | None, most_nodes: int | None = None) -> Filled:
-        """The best apps by the whole model of this setup: apps and layers on servers.
-
-        Layers come into it only when a placement without them proves to be too much.
-        """
+        """The best apps by the whole model of this setup: apps on servers."""
         effort = replace(self._left, most_nodes=most_nodes)
-        model = self._whole_model(layers=False)
-        with_layers = False
+        model = self._whole_model()
         while True:
             outcome = minimise(model, self.objective, cutoff, effort)
             if not outcome.values:
@@ -180,14 +255,11 @@ class Filling:
             placement = self.setup.placement(spots)
             if not violations(self.table.question, placement):
                 return Filled(placement, self.value(placement), outcome.bound)
-            if not with_layers:
-                model, with_layers = self._whole_model(layers=True), True
-                continue
             columns: list[Column] = [("at", n, self.table.servers[s]) for n, s in spots.items()]
             model.at_most(dict.fromkeys(columns, 1), len(columns) - 1)
 
-    def _whole_model(self, *, layers: bool) -> LinearModel:
-        model = whole_model(self.setup, layers=layers)
+    def _whole_model(self) -> LinearModel:
+        model = whole_model(self.setup)
         hold(self.table, self.aim, model)
         if self.aim.benefit is not None:
             vertex = relaxed(model, objective_of(self.table, Aim()))
@@ -212,32 +284,58 @@ class Filling:
     def _chosen(self, outcome: Outcome) -> Array:
         return np.array([outcome.values[("chosen", n)] for n in self.table.names], dtype=bool)
 
-    def _packed(self, clusters: list[Cluster]) -> Placement | None:
+    def _chosen_layers(self, outcome: Outcome) -> Setup:
+        """The setup with the layers that the pooled model chose."""
+        servers, platforms = self.table.servers, self.table.platforms
+        lying = [[outcome.values[("at", platforms[k], s)] for k in self.layers] for s in servers]
+        shape = (len(servers), len(self.layers))
+        return self.setup.with_layers(np.array(lying, dtype=bool).reshape(shape))
+
+    def _possible_layers(self, clusters: list[Cluster]) -> Setup:
+        """The setup with every layer that one of the clusters could bring to a server."""
+        lying: Array = self.setup.layers_of_platforms.copy()
+        for cluster in clusters:
+            lying |= np.outer(cluster.allowed, self.users[:, list(cluster.apps)].any(axis=1))
+        return self.setup.with_layers(lying)
+
+    def _packed(self, clusters: list[Cluster], outcome: Outcome) -> Placement | None:
         """A placement of the clusters that keeps every rule, if one is found.
 
-        The first try keeps the room of all shared layers free, the second of none.
+        Where layers are in the pooled model, as it has them and as the solver likes; else with all
+        that there could be, and in the hope that they find room.
         """
-        layers = self._shared_layers(clusters)
-        for room in ([self.setup.room - layers] if layers.any() else []) + [self.setup.room]:
-            servers = pack(clusters, room)
-            if servers is None:
-                servers = _pack_by_model(clusters, room, self._left)
-            placement = self._placed(clusters, servers)
+        setups = [self._possible_layers(clusters), self.setup]
+        if len(self.layers):
+            setups = [self._chosen_layers(outcome), *setups]
+        chosen = self._chosen(outcome)
+        for setup in setups:
+            here = clusters_of(setup, chosen)
+            if here is None:
+                continue
+            servers = pack(here, setup.room)
+            if servers is None and not len(self.layers):
+                servers = pack_by_model(setup, here, self._left, self.layers)
+            placement = self._placed(here, servers)
             if placement is not None:
                 return placement
-        return None
+        if not len(self.layers):
+            return None
+        return self._placed(clusters, pack_by_model(self.setup, clusters, self._left, self.layers))
 
-    def _packed_most(self, clusters: list[Cluster]) -> Placement | None:
+    def _packed_most(self, clusters: list[Cluster], outcome: Outcome) -> Placement | None:
         """A placement of most of the clusters that keeps every rule, if one is found."""
         table = self.table
+        setup = self._possible_layers(clusters)
+        here = clusters_of(setup, self._chosen(outcome))
+        if here is None:
+            return None
         worth = [
             None
             if any(table.candidate(i).must for i in c.apps)
             else int(sum(table.benefit[i] for i in c.apps))
-            for c in clusters
+            for c in here
         ]
-        servers = pack_most(clusters, self.setup.room - self._shared_layers(clusters), worth)
-        return self._placed(clusters, servers)
+        return self._placed(here, pack_most(here, setup.room, worth))
 
     def _placed(self, clusters: list[Cluster], servers: list[int] | None) -> Placement | None:
         """The placement with clusters on servers (-1: left out), if it keeps every rule."""
@@ -248,78 +346,52 @@ class Filling:
         placement = self.setup.placement(spots)
         return None if violations(self.table.question, placement) else placement
 
-    def _shared_layers(self, clusters: list[Cluster]) -> Array:
-        """(S, L): the disk of all layers of several apps that could come to each server."""
-        question, table = self.table.question, self.table
-        shared = table.shared_layers
-        layers = np.zeros_like(self.setup.room)
-        for s in range(len(table.servers)):
-            here = {table.names[i] for c in clusters if c.allowed[s] for i in c.apps}
-            lying = {n for name in here for n in question.candidates[name].layers}
-            lying |= self.setup.layers_of_platforms(s)
-            layers[s, DISK] = sum(size for n, size in shared.items() if n in lying)
-        return layers
+    def split(self) -> None:
+        """Let every server come into the model: apps chosen as a whole, but split over servers."""
+        model = whole_model(self.setup, split=True)
+        model.rows += self.model.rows
+        self.model, self.is_split = model, True
 
-    def _price_why_not(self, clusters: list[Cluster]) -> bool:
-        """Add a price by which these clusters cost too much even if split; False if none does."""
-        weights = _prices_of(clusters, self.setup.room)
-        worth = self._worth(weights)
-        least = sum(int((c.needs @ weights.T)[c.allowed].min()) for c in clusters)
-        if least <= worth * (1 + 4 * len(self.table.names) / _ROW_UNITS):
+    def _deny(self, clusters: list[Cluster], outcome: Outcome, quick: bool) -> bool:
+        """Let the model not choose these again where they do not go in even if split.
+
+        The first times a price says why; then every server comes into the model.
+        """
+        if self.is_split or not self._price_why_not(clusters, outcome):
             return False
-        self._price(self.table.needs @ weights.T, worth)
+        self.prices += 1
+        if self.prices >= _PRICES and quick:
+            return False
+        if self.prices == _PRICES:
+            self.split()
         return True
 
+    def _price_why_not(self, clusters: list[Cluster], outcome: Outcome) -> bool:
+        """Add a price by which this choice costs too much even if split; False if none does.
 
-def _pack_by_model(clusters: list[Cluster], room: Array, effort: Effort) -> list[int] | None:
-    """A server for each cluster, as `pack`, found by the solver within a number of branches."""
-    model = LinearModel()
-    _packing_rows(clusters, room, model, {})
-    outcome = highs.minimise(model, {}, replace(effort, most_nodes=QUICK_NODES))
-    if not outcome.values:
-        return None
-    return [
-        next(int(s) for s in np.flatnonzero(c.allowed) if outcome.values[("at", str(k), str(s))])
-        for k, c in enumerate(clusters)
-    ]
-
-
-def _packing_rows(
-    clusters: list[Cluster], room: Array, model: LinearModel, over: dict[Column, int]
-) -> list[tuple[int, int]]:
-    """Each cluster on one server, then a row for each (server, limit), which are returned.
-
-    `over` is a column of which each unit gives as much again of every limit.
-    """
-    for k, cluster in enumerate(clusters):
-        parts: list[Column] = [("at", str(k), str(s)) for s in np.flatnonzero(cluster.allowed)]
-        for part in parts:
-            model.add(part)
-        model.rows.append(Row(dict.fromkeys(parts, 1), 1, 1))
-    places = [(s, x) for s in range(room.shape[0]) for x in range(room.shape[1])]
-    for s, x in places:
-        terms: dict[Column, int] = {
-            ("at", str(k), str(s)): int(c.needs[x])
-            for k, c in enumerate(clusters)
-            if c.allowed[s] and c.needs[x]
-        }
-        more = {c: -n * max(1, int(room[s, x])) for c, n in over.items()}
-        model.at_most({**terms, **more}, int(room[s, x]))
-    return places
-
-
-def _prices_of(clusters: list[Cluster], room: Array) -> Array:
-    """(S, L): what a unit of each limit is worth to clusters that may be split; 0 if they fit."""
-    model, over = LinearModel(), ("over",)
-    model.add(over, upper=1 << 20, whole=False)
-    places = _packing_rows(clusters, room, model, {over: 1})
-    vertex = relaxed(model, {over: 1})
-    weights = np.zeros_like(room)
-    if vertex is not None and vertex.value > 1e-9:
-        whole = _whole(list(-vertex.prices[-len(places) :]))
-        for (s, x), weight in zip(places, whole, strict=True):
-            weights[s, x] = weight
-    return weights
+        The layers are where the pooled model has them (a cut of Benders 1962).
+        """
+        model, places = packing_model(self.setup, clusters, self.layers, over=True)
+        for column in [c for c in model.bounds if c in self.model.bounds]:
+            model.fix(column, outcome.values[column])
+        vertex = relaxed(model, {OVER: 1})
+        if vertex is None or vertex.value <= _SPLIT:
+            return False
+        weights = np.zeros_like(self.setup.room)
+        linked = np.zeros((len(self.layers), *self.setup.room.shape), dtype=np.int64)
+        whole = _whole([-vertex.prices[place.row] for place in places])
+        for place, weight in zip(places, whole, strict=True):
+            if place.layer is None:
+                weights[place.server, place.limit] += weight
+            else:
+                linked[place.layer, place.server, place.limit] += weight
+        priced = self._cost_of(weights, linked, ())
+        least = sum(int(priced.each[list(c.apps)].sum(axis=0)[c.allowed].min()) for c in clusters)
+        least += sum(n for column, n in priced.layers.items() if outcome.values[column])
+        if least <= priced.worth + priced.size * 4 * len(self.table.names) / _ROW_UNITS:
+            return False
+        self._price_row(priced)
+        return True
 
 
 def _whole(prices: list[float]) -> list[int]:

@@ -251,6 +251,8 @@ def _outcome(highspy: Any, solver: Any, objective: Terms, index: Mapping[Column,
     end = solver.getModelStatus()
     if end in (ends.kInfeasible, ends.kUnboundedOrInfeasible):
         return Outcome(Status.INFEASIBLE, {}, None)
+    if end == ends.kSolveError:  # numbers too hard for it: nothing is found, nothing proven
+        return Outcome(Status.STOPPED, {}, None)
     stopped = end in (ends.kTimeLimit, ends.kSolutionLimit)
     if not stopped and end not in (ends.kOptimal, ends.kModelEmpty):
         raise _gave_up(solver, end)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from smartcity_pkg.selection.highs import Vertex
 from smartcity_pkg.selection.model import Column, LinearModel, Row
 from smartcity_pkg.selection.setup import Setup
 from smartcity_pkg.selection.table import LIMITS, Array, Table
@@ -62,14 +63,15 @@ class Relaxation:
     model: LinearModel
     objective: dict[Column, int]
     switches: tuple[Column, ...]
+    layers: tuple[Column, ...]
     priced: list[Priced] = field(default_factory=list)
 
 
-def relax(table: Table, aim: Aim) -> Relaxation:
-    """The relaxation of a question under an aim."""
+def relax(table: Table, aim: Aim, *, layered: bool) -> Relaxation:
+    """The relaxation of a question under an aim; layers take disk in it only where `layered`."""
     model = LinearModel()
-    switches = _columns(table, model, limited=aim.servers is not None)
-    relaxation = Relaxation(table, aim, model, objective_of(table, aim), switches)
+    switches, layers = _columns(table, model, limited=aim.servers is not None, layered=layered)
+    relaxation = Relaxation(table, aim, model, objective_of(table, aim), switches, layers)
     _apps_rows(table, model)
     _switch_rows(table, model)
     for number, server in enumerate(table.servers):
@@ -112,7 +114,7 @@ def _staying(table: Table) -> dict[Column, int]:
 
 def setup_of(table: Table, on: dict[Column, bool]) -> Setup:
     """The setup that switches (platform apps and peak levels) say."""
-    platforms = [[on[("at", p, s)] for p in table.platforms] for s in table.servers]
+    platforms = [[on.get(("at", p, s), True) for p in table.platforms] for s in table.servers]
     levels = [
         max((v + 1 for v in range(len(table.peaks)) if on[("peak", str(v), s)]), default=0)
         for s in table.servers
@@ -125,17 +127,31 @@ def setup_of(table: Table, on: dict[Column, bool]) -> Setup:
     )
 
 
-def _columns(table: Table, model: LinearModel, *, limited: bool) -> tuple[Column, ...]:
+def _columns(
+    table: Table, model: LinearModel, *, limited: bool, layered: bool
+) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """Add all columns; the switches, and the layers, which are never branched on."""
     for i, name in enumerate(table.names):
         model.add(("chosen", name), lower=int(table.candidate(i).must), whole=False)
         for s, server in enumerate(table.servers):
             model.add(("at", name, server), upper=int(table.fits[i, s]), whole=False)
-    switches: list[Column] = [("at", p, s) for p in table.platforms for s in table.servers]
+    platforms = zip(table.platforms, table.weak, strict=True)
+    switches: list[Column] = [
+        ("at", p, s) for p, weak in platforms for s in table.servers if not weak
+    ]
     switches += [("peak", str(v), s) for v in range(len(table.peaks)) for s in table.servers]
     switches += [("used", s) for s in table.servers if limited]
     for column in switches:
         model.add(column)
-    return tuple(switches)
+    layers: list[Column] = [
+        ("at", table.platforms[k], s)
+        for k in np.flatnonzero(table.weak)
+        for s in table.servers
+        if layered
+    ]
+    for column in layers:
+        model.add(column, whole=False)
+    return tuple(switches), tuple(layers)
 
 
 def _apps_rows(table: Table, model: LinearModel) -> None:
@@ -163,6 +179,8 @@ def _switch_rows(table: Table, model: LinearModel) -> None:
     for number, name in enumerate(table.platforms):
         platform = table.question.candidates[name]
         here: list[Column] = [("at", name, s) for s in table.servers]
+        if here[0] not in model.bounds:
+            continue
         if platform.must:
             model.at_least(dict.fromkeys(here, 1), 1)
         for column in here:
@@ -170,6 +188,7 @@ def _switch_rows(table: Table, model: LinearModel) -> None:
             if not platform.runs_on(server):
                 model.fix(column, 0)
             groups = [*((other,) for other in platform.requires), *platform.one_of]
+            groups = [g for g in groups if ("at", g[0], server) in model.bounds]
             for choices in groups:
                 there: list[Column] = [("at", other, server) for other in choices]
                 model.at_least({**dict.fromkeys(there, 1), column: -1}, 0)
@@ -187,7 +206,9 @@ def _limit_rows(relaxation: Relaxation, server: int, limit: int) -> None:
     table, model = relaxation.table, relaxation.model
     name, supply = table.servers[server], int(table.supply[server, limit])
     switched: dict[Column, int] = {
-        ("at", p, name): int(table.takes[k, limit]) for k, p in enumerate(table.platforms)
+        ("at", p, name): int(table.takes[k, limit])
+        for k, p in enumerate(table.platforms)
+        if ("at", p, name) in model.bounds
     }
     if LIMITS[limit] == "memory_mib":
         steps = np.diff(table.peaks, prepend=0)
@@ -206,7 +227,8 @@ def _limit_rows(relaxation: Relaxation, server: int, limit: int) -> None:
     row(np.ones(len(table.names), dtype=bool), switched, supply)
     for k, platform in enumerate(table.platforms):
         column: Column = ("at", platform, name)
-        row(table.uses[:, k], {column: switched[column] - supply})
+        if column in switched:
+            row(table.uses[:, k], {column: switched[column] - supply})
     if LIMITS[limit] == "memory_mib":
         for v in range(len(table.peaks)):
             column = ("peak", str(v), name)
@@ -237,7 +259,8 @@ def _used_rows(table: Table, model: LinearModel, number: int, server: str) -> No
         }
         model.at_most({**terms, ("used", server): -supply}, 0)
     for platform in table.platforms:
-        model.at_most({("at", platform, server): 1, ("used", server): -1}, 0)
+        if ("at", platform, server) in model.bounds:
+            model.at_most({("at", platform, server): 1, ("used", server): -1}, 0)
 
 
 def _shared_rows(table: Table, model: LinearModel) -> None:
@@ -247,6 +270,14 @@ def _shared_rows(table: Table, model: LinearModel) -> None:
             if amount := table.candidate(i).needs.get(limit, 0):
                 terms[("chosen", name)] = amount
         for platform in table.platforms:
-            amount = table.question.candidates[platform].needs.get(limit, 0)
-            terms |= {("at", platform, s): amount for s in table.servers if amount}
+            if amount := table.question.candidates[platform].needs.get(limit, 0):
+                terms |= {("at", platform, s): amount for s in table.servers}
         model.at_most(terms, available)
+
+
+def layers_matter(relaxation: Relaxation, vertex: Vertex) -> bool:
+    """Whether all layers on all servers would cost anything, by the prices of an optimum."""
+    table = relaxation.table
+    sizes = table.takes[table.weak].sum(axis=0)
+    cost = sum(-vertex.prices[p.row] * sizes[p.limit] for p in relaxation.priced if not p.switches)
+    return bool(cost >= 1)

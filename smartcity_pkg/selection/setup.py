@@ -6,7 +6,7 @@ is left of the servers, and who may run where, is reckoned here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,18 +19,21 @@ from smartcity_pkg.selection.table import LIMITS, Array, Table
 class Setup:
     """`on` (S, P): the platform apps of each server; `level` (S,): its peak level (0: none).
 
-    `used` (S,): whether the server may have anything at all.
+    `used` (S,): whether the server may have anything at all. While layers are undecided (`open`),
+    they are on everywhere and take nothing.
     """
 
     table: Table
     on: Array
     level: Array
     used: Array
+    open: bool = True
 
     @cached_property
     def room(self) -> Array:
         """(S, L): what each server has left for apps; negative where the switches are too much."""
-        room: Array = self.table.supply - self.on.astype(np.int64) @ self.table.takes
+        charged = self.on & ~self.table.weak if self.open else self.on
+        room: Array = self.table.supply - charged.astype(np.int64) @ self.table.takes
         peaks = np.concatenate([[0], self.table.peaks])
         room[:, LIMITS.index("memory_mib")] -= peaks[self.level]
         return room
@@ -60,6 +63,12 @@ class Setup:
         if len(columns) < len(choices):
             return np.ones(len(self.table.servers), dtype=bool)
         return np.asarray(self.on[:, columns].any(axis=1))
+
+    def with_layers(self, layers: Array) -> Setup:
+        """This setup with `layers` (S, W) on the servers and no others."""
+        on = self.on.copy()
+        on[:, self.table.weak] = layers
+        return replace(self, on=on, open=False)
 
     def placement(self, spots: dict[str, int]) -> Placement:
         """The placement with apps on servers (by position), and the platform apps they need.
@@ -96,11 +105,17 @@ class Setup:
             for name, at in sorted(placed.items())
         }
 
-    def layers_of_platforms(self, server: int) -> set[str]:
-        """The image layers that the platform apps of a server bring there."""
-        candidates, names = self.table.question.candidates, self.table.platforms
-        here = [names[k] for k in np.flatnonzero(self.on[server])]
-        return {layer for name in here for layer in candidates[name].layers}
+    @cached_property
+    def layers_of_platforms(self) -> Array:
+        """(S, W): the layers that the platform apps of each server bring there."""
+        table, candidates = self.table, self.table.question.candidates
+        layers = [p for p, weak in zip(table.platforms, table.weak, strict=True) if weak]
+        strong = np.flatnonzero(~table.weak)
+        brings = [
+            [layer in candidates[table.platforms[k]].requires for layer in layers] for k in strong
+        ]
+        brought = np.array(brings, dtype=int).reshape(len(strong), len(layers))
+        return np.asarray((self.on[:, strong].astype(int) @ brought) > 0)
 
     def has(self, platform: str, server: int) -> bool:
         """Whether a platform app is on a server; False for any other app."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from smartcity_pkg.selection.model import Column, LinearModel, Row
 from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.table import DISK, LIMITS, Array, Table
+from smartcity_pkg.selection.table import LIMITS, Array, Table
 
 
 def linked_apps(table: Table) -> Array:
@@ -84,30 +84,30 @@ def _shared_rows(setup: Setup, model: LinearModel) -> None:
         model.at_most(terms, available - taken)
 
 
-def whole_model(setup: Setup, *, layers: bool) -> LinearModel:
-    """Every rule and limit for one setup: whole apps on servers, and the layers they bring."""
+def whole_model(setup: Setup, *, split: bool = False) -> LinearModel:
+    """Every rule and limit for one setup: whole apps on servers.
+
+    With `split`, apps are chosen as a whole, but may be split over servers; layers are whole.
+    """
     table, question = setup.table, setup.table.question
     index, model = table.index, LinearModel()
+    add_layers(setup, model, whole=split)
     for i, name in enumerate(table.names):
         model.add(("chosen", name), lower=int(table.candidate(i).must))
         here: dict[Column, int] = {}
         for s, server in enumerate(table.servers):
-            model.add(("at", name, server), upper=int(setup.admits[i, s]))
+            model.add(("at", name, server), upper=int(setup.admits[i, s]), whole=not split)
             here[("at", name, server)] = 1
         model.rows.append(Row({**here, ("chosen", name): -1}, lower=0, upper=0))
-    for s, server in enumerate(table.servers):
-        lying = setup.layers_of_platforms(s)
-        for layer in table.shared_layers if layers else ():
-            model.add(("layer", layer, server), lower=int(layer in lying), whole=False)
     for i, name in enumerate(table.names):
         candidate = table.candidate(i)
         groups: list[tuple[str, ...]] = [(o,) for o in candidate.requires if o in index]
         groups += [choices for choices in candidate.one_of if set(choices) & set(index)]
         for s, server in enumerate(table.servers):
             at: Column = ("at", name, server)
-            for layer in candidate.layers:
-                if ("layer", layer, server) in model.bounds:
-                    model.at_most({at: 1, ("layer", layer, server): -1}, 0)
+            for layer in candidate.requires:
+                if ("at", layer, server) in model.bounds and layer not in index:
+                    model.at_most({at: 1, ("at", layer, server): -1}, 0)
             for choices in groups:
                 if not any(setup.has(c, s) for c in choices):
                     apps: list[Column] = [("at", c, server) for c in choices if c in index]
@@ -120,7 +120,7 @@ def whole_model(setup: Setup, *, layers: bool) -> LinearModel:
 
 
 def _server_rows(setup: Setup, model: LinearModel) -> None:
-    """The servers' limits, image layers counted once a server."""
+    """The servers' limits."""
     table = setup.table
     for s, server in enumerate(table.servers):
         for x in range(len(LIMITS)):
@@ -129,8 +129,19 @@ def _server_rows(setup: Setup, model: LinearModel) -> None:
                 for i, name in enumerate(table.names)
                 if table.needs[i, x] and setup.admits[i, s]
             }
-            if x == DISK:
-                for layer, size in table.shared_layers.items():
-                    if ("layer", layer, server) in model.bounds and size:
-                        terms[("layer", layer, server)] = size
+            terms |= {
+                ("at", table.platforms[k], server): int(table.takes[k, x])
+                for k in np.flatnonzero(table.weak)
+                if table.takes[k, x]
+            }
             model.at_most(terms, int(setup.room[s, x]))
+
+
+def add_layers(setup: Setup, model: LinearModel, *, whole: bool) -> None:
+    """A column for each layer on each server; what the setup has there brings its own layers."""
+    table = setup.table
+    brought = setup.layers_of_platforms
+    for w, k in enumerate(np.flatnonzero(table.weak)):
+        for s, server in enumerate(table.servers):
+            column = ("at", table.platforms[k], server)
+            model.add(column, lower=int(brought[s, w]), whole=whole)

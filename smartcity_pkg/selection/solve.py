@@ -61,27 +61,27 @@ def _by_setups(question: Question, effort: Effort) -> Solution | None:
         return solution_of(question, placement, bound=bound, settled=False)
     if bound > -found.value:
         return solution_of(question, found.placement, bound=bound, settled=False)
-    placement, settled = _later_aims(table, effort, deadline, found)
+    placement, settled = _later_aims(question, table, effort, deadline, found)
     assert not violations(question, placement), "the search broke a rule"
     return solution_of(question, placement, bound=bound, settled=settled)
 
 
 def _later_aims(
-    table: Table, effort: Effort, deadline: float, found: Found
+    question: Question, table: Table, effort: Effort, deadline: float, found: Found
 ) -> tuple[Placement, bool]:
     """Fewer changes and fewer servers without giving up benefit; and whether both are proven."""
     from smartcity_pkg.selection.branching import search
     from smartcity_pkg.selection.relaxed import Aim
 
     placement, benefit = found.placement or {}, -found.value
-    stay = _staying(table.question, placement)
+    stay = _staying(question, placement)
     settled = True
-    if stay < len(table.question.running):
+    if stay < len(question.running):
         more = search(table, effort, deadline, Aim(benefit), cutoff=-stay - 1)
         placement = more.placement or placement
-        stay = _staying(table.question, placement)
+        stay = _staying(question, placement)
         settled = more.bound >= -stay
-    while settled and (used := _used(table.question, placement)) > 0:
+    while settled and (used := _used(question, placement)) > 0:
         fewer = search(table, effort, deadline, Aim(benefit, stay, used - 1), cutoff=-stay)
         if fewer.placement is None:
             settled = math.isinf(fewer.bound)

@@ -7,7 +7,6 @@ switch that is on takes its share of the server.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,30 +14,28 @@ from typing import Any
 import numpy as np
 
 from smartcity_pkg.selection import limits
+from smartcity_pkg.selection.layers import as_platforms, is_layer
 from smartcity_pkg.selection.problem import Candidate, Question
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LIMITS = limits.SERVER_LIMITS
-DISK = LIMITS.index(limits.DISK)
 
 
 @dataclass(frozen=True)
 class Table:
     """The arrays. Shapes: N apps, S servers, L server limits, P platform apps, V peak levels.
 
-    `needs` (N, L) includes the image layers that no other app has; layers of several apps are left
-    out: `shared_layers` has their sizes. `uses` (N, P): platform apps that it requires. `level`
-    (N,): how many peak levels it needs (0: none). `home` (N,): the position of the server where it
-    runs now, else -1. `takes` (P, L): what a platform app takes of its server; `peak_of` (P,): its
-    own peak's level. `peaks` (V,) in MiB, rising. `supply` (S, L). `fits` (N, S): right
-    architecture, and room for it alone.
+    `needs` (N, L). `uses` (N, P): platform apps that it requires. `level` (N,): how many peak
+    levels it needs (0: none). `home` (N,): the position of the server where it runs now, else -1.
+    `takes` (P, L): what a platform app takes of its server; `peak_of` (P,): its own peak's level;
+    `weak` (P,): whether it stands for an image layer. `peaks` (V,) in MiB, rising. `supply` (S, L).
+    `fits` (N, S): right architecture, and room for it alone.
     """
 
     question: Question
     names: tuple[str, ...]
     platforms: tuple[str, ...]
     servers: tuple[str, ...]
-    shared_layers: dict[str, int]
     needs: Array
     uses: Array
     level: Array
@@ -48,6 +45,7 @@ class Table:
     takes: Array
     peak_of: Array
     peaks: Array
+    weak: Array
     supply: Array
 
     @cached_property
@@ -60,25 +58,22 @@ class Table:
         return self.question.candidates[self.names[app]]
 
 
-def table_of(question: Question) -> Table:
-    """The arrays of `question`."""
+def table_of(asked: Question) -> Table:
+    """The arrays of a question, whose image layers become platform apps."""
+    question = as_platforms(asked)
     apps, platforms = question.apps, question.platforms
-    shared = _shared_layers(question)
     peaks = sorted({c.peak for c in question.candidates.values()} - {0})
     rising = np.array(peaks, dtype=np.int64)
     place = {server: i for i, server in enumerate(question.servers)}
 
     def needed(candidate: Candidate) -> list[int]:
-        row = [candidate.needs.get(limit, 0) for limit in LIMITS]
-        row[DISK] += sum(question.layers[n] for n in candidate.layers if n not in shared)
-        return row
+        return [candidate.needs.get(limit, 0) for limit in LIMITS]
 
     return Table(
         question=question,
         names=tuple(c.name for c in apps),
         platforms=tuple(p.name for p in platforms),
         servers=question.servers,
-        shared_layers=shared,
         needs=np.array([needed(c) for c in apps], dtype=np.int64).reshape(-1, len(LIMITS)),
         uses=np.array(
             [[p.name in c.requires for p in platforms] for c in apps], dtype=bool
@@ -92,16 +87,11 @@ def table_of(question: Question) -> Table:
         takes=np.array([needed(p) for p in platforms], dtype=np.int64).reshape(-1, len(LIMITS)),
         peak_of=np.searchsorted(rising, [p.peak for p in platforms], side="right"),
         peaks=rising,
+        weak=np.array([is_layer(p.name) for p in platforms], dtype=bool),
         supply=np.array(
             [[of[limit] for limit in LIMITS] for of in question.supply.values()], dtype=np.int64
         ),
     )
-
-
-def _shared_layers(question: Question) -> dict[str, int]:
-    """The size of each image layer that several apps have."""
-    owners = Counter(layer for c in question.candidates.values() for layer in c.layers)
-    return {layer: question.layers[layer] for layer, count in owners.items() if count > 1}
 
 
 def _fits(question: Question, candidate: Candidate) -> list[bool]:
