@@ -29,7 +29,7 @@ _USUAL_SHARE = 0.05
 _APPLY_BYTES_S, _APPLY_LEAST_S = 80e6, 0.3
 # Making a patch on two cores: reading and the quick level, and what gets more care.
 _QUICK_BYTES_S, _CAREFUL_BYTES_S = 60e6, 7e6
-_CARE_AT_1_MBPS = 320 << 20
+_CARE_AT_1_MBPS = 64 << 20
 _TOOLS = frozenset(("zstd", "tar", "dd"))
 
 

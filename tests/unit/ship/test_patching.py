@@ -9,8 +9,9 @@ from ship_world import SERVER, facts, pack
 
 from smartcity_pkg.bundle.contents import Blob
 from smartcity_pkg.bundle.patch.book import Patch
+from smartcity_pkg.bundle.patch.encode import MOST_CARE, SOME_CARE
 from smartcity_pkg.core import digest
-from smartcity_pkg.ship.patching import Option, with_options, worthwhile
+from smartcity_pkg.ship.patching import Option, care_for, with_options, worthwhile
 from smartcity_pkg.ship.plan import PlannedBlob, TransferPlan, plan_transfer
 from smartcity_pkg.ship.recovery import recoveries
 
@@ -115,3 +116,17 @@ def test_a_layer_that_the_engine_has_on_another_parent_does_not_travel() -> None
     assert [b.where for b in better.blobs if b.is_layer] == ["recovered"]
     assert better.to_send == ()
     assert better.bases == frozenset()
+
+
+def test_care_is_taken_where_the_link_leaves_time_for_it() -> None:
+    assert care_for(1000.0) == care_for(10.0) == SOME_CARE
+    assert SOME_CARE < care_for(2.0) < MOST_CARE
+    assert care_for(0.1) == MOST_CARE
+
+
+def test_an_apps_code_is_patched_at_10_mbps() -> None:
+    """8 MB packed, 36 MB opened, the base in the store: 6 s on the link, 3 s to make and apply."""
+    blob = PlannedBlob(NEW, 36 * MB, NEW, "wire", "zstd", 8 * MB, NEW)
+    server = facts(blobs={OLD: 36 * MB})
+    assert worthwhile([Option(blob, OLD, 400_000)], server, {}, 10.0)
+    assert not worthwhile([Option(blob, OLD, 400_000)], server, {}, 100.0)
