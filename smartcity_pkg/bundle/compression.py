@@ -13,7 +13,8 @@ import io
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import BinaryIO, Protocol, cast
 
 from smartcity_pkg.core.i18n import _
@@ -63,16 +64,21 @@ def compressor() -> zstd.ZstdCompressor:
     )
 
 
-def compressed_like(data: bytes, dictionary: bytes, level: int = 19) -> bytes:
+def compressed_like(
+    data: bytes, dictionary: bytes, effort: Mapping[int, int] = MappingProxyType({})
+) -> bytes:
     """`data` as one frame, with `dictionary` before it; `zstd -d -D` opens it with the same.
 
-    Both in memory; the window is at most 8 MiB.
+    Both in memory; the window is at most 8 MiB. `effort` are zstd's parameters (level 19 if none).
+    There is no checksum: whoever opens it knows the sum of what must come out.
     """
     parameter = zstd.CompressionParameter
-    options: dict[int, int] = {
-        parameter.compression_level: level,
-        parameter.window_log: min(max(10, len(data).bit_length()), _WINDOW_LOG_MAX),
-        parameter.checksum_flag: 1,
+    window_log = min(max(10, len(data).bit_length()), _WINDOW_LOG_MAX)
+    options = {
+        parameter.compression_level: 19,
+        **effort,
+        parameter.window_log: window_log,
+        parameter.checksum_flag: 0,
     }
     prefix = zstd.ZstdDict(dictionary, is_raw=True).as_prefix if dictionary else None
     return zstd.compress(data, options=options, zstd_dict=prefix)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 HEAD_BYTES = 32
 MAGIC = "smartcity-patch 1 "
-MAX_WINDOW_LOG = 23
 
 
 def head(program_bytes: int) -> bytes:

@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO
 
+from smartcity_pkg.bundle.compression import compressed_like
 from smartcity_pkg.bundle.patch.matching import Copy, Recipe, Segment, recipe
 from smartcity_pkg.bundle.patch.tarmap import Entry, RawLayer
 from smartcity_pkg.hosts import patchform
@@ -94,7 +95,7 @@ def encode(
             again = work.compress(pool, [frames[i].segment for i in chosen], effort)
             for i, frame in zip(chosen, again, strict=True):
                 frames[i] = min(frames[i], frame, key=lambda f: f.size_bytes)
-    program = _compressed(_program(plan, frames), _CAREFUL)
+    program = compressed_like(_program(plan, frames), b"")
     out.write(patchform.head(len(program)) + program)
     for frame in frames:
         spill.seek(frame.offset)
@@ -128,14 +129,7 @@ class _Encoder:
     def _frame(self, segment: Segment, effort: Mapping[int, int]) -> bytes:
         dictionary = b"".join(self._old.read(*span) for span in segment.old)
         data = b"".join(self._new.read(*span) for span in segment.new)
-        return _compressed(data, effort, dictionary)
-
-
-def _compressed(data: bytes, effort: Mapping[int, int], dictionary: bytes = b"") -> bytes:
-    window_log = min(max(10, len(data).bit_length()), patchform.MAX_WINDOW_LOG)
-    options = {**effort, _P.window_log: window_log, _P.checksum_flag: 0}
-    prefix = zstd.ZstdDict(dictionary, is_raw=True).as_prefix if dictionary else None
-    return zstd.compress(data, options=options, zstd_dict=prefix)
+        return compressed_like(data, dictionary, effort)
 
 
 def _worth_more(frames: list[_Frame], care_bytes: int) -> tuple[list[int], list[int]]:
