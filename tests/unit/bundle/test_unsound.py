@@ -77,7 +77,8 @@ _WHY = {
     "release names a larger layer": "opens to other bytes",
     "key twice": "a key stands twice",
     "nested too deeply": "nested deeper",
-    "later format": "only format 1 is understood",
+    "later format": "only 1, 2 are understood",
+    "format of differential bundles": "its layers are not those of its format",
 }
 
 _UNSOUND: dict[str, Forge] = {
@@ -109,7 +110,8 @@ _UNSOUND: dict[str, Forge] = {
     "not UTF-8": lambda f: (_root(f), blob(f, _root(f))[:-1] + b',"x":"\xff"}'),
     "NaN": lambda f: (_root(f), blob(f, _root(f))[:-1] + b',"x":NaN}'),
     "huge number": lambda f: (_root(f), blob(f, _root(f))[:-1] + b',"x":' + b"9" * 9999 + b"}"),
-    "later format": _in_root(lambda d: d.update(annotations={oci.FORMAT: "2"})),
+    "later format": _in_root(lambda d: d.update(annotations={oci.FORMAT: "3"})),
+    "format of differential bundles": _in_root(lambda d: d.update(annotations={oci.FORMAT: "2"})),
     "no format": _in_root(lambda d: d.pop("annotations")),
     "no release": _in_root(lambda d: d["manifests"].pop()),  # type: ignore[attr-defined]
     "two releases": _in_root(lambda d: d["manifests"].append(d["manifests"][-1])),  # type: ignore[index,attr-defined]

@@ -10,6 +10,7 @@ from asking_apps import GOOD, Row
 from catalogue_texts import Bad
 from catalogue_texts import table as bad_table
 from render_world import Small, a_pemda, a_plan
+from ship_world import facts
 
 from smartcity_pkg.bundle.admission import exemptions_used
 from smartcity_pkg.catalogue.exemption import Exemption
@@ -120,7 +121,7 @@ def at_install(
 
     clock_s = datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
     signed = release.model_copy(update={"exemptions": exemptions})
-    question = Question("app-1", signed, None, clock_s, made.files)  # type: ignore[arg-type]
+    question = Question("app-1", facts(), clock_s, signed, made.files)
     return list(policy(question))
 
 
