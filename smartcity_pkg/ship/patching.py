@@ -165,7 +165,9 @@ class Patcher:
             return None
         if blob.content in held:
             return Option(blob, blob.content, 0)
-        if blob.wire_bytes < LEAST_BYTES:
+        # A link so quick that applying alone takes longer is not worth reading layers for.
+        whole_s = blob.wire_bytes * 8 / (self._link_mbps * 1e6)
+        if blob.wire_bytes < LEAST_BYTES or whole_s <= apply_s(blob.size_bytes):
             return None
         old = self.book.base_for(blob.content, [h for h in held if h in sizes])
         if old is None:

@@ -65,6 +65,7 @@ class PatchBook:
         self._folder = root / f"patches-{FORM}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._known: dict[tuple[str, str], Patch] = {}
+        self._bases: dict[tuple[str, frozenset[str]], str | None] = {}
         for path in sorted(self._folder.iterdir()):
             sweep(path)
             if match := _NAME.fullmatch(path.name):
@@ -74,8 +75,12 @@ class PatchBook:
 
     def base_for(self, new: str, candidates: Collection[str]) -> str | None:
         """The one of `candidates` that is most like `new`; None where none is, or is at hand."""
-        if made := sorted(old for old in candidates if (old, new) in self._known):
-            return made[0]
+        key = (new, frozenset(candidates))
+        if key not in self._bases:
+            self._bases[key] = self._most_alike(new, candidates)
+        return self._bases[key]
+
+    def _most_alike(self, new: str, candidates: Collection[str]) -> str | None:
         entries = self._entries(new)
         if entries is None:
             return None

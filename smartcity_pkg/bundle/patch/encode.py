@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from smartcity_pkg.bundle.compression import compressed_like
@@ -87,9 +87,10 @@ def encode(
     plan = recipe(
         old.entries, new.entries, lambda mine, its: old.raw.read(*mine) == new.raw.read(*its)
     )
+    segments = [_openable(segment, old.raw) for segment in plan.segments]
     work = _Encoder(old.raw, new.raw, spill)
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
-        frames = list(_limited(work.compress(pool, plan.segments, _QUICK), limit_bytes))
+        frames = list(_limited(work.compress(pool, segments, _QUICK), limit_bytes))
         careful, ahead = _worth_more(frames, care_bytes)
         for chosen, effort in ((careful, _CAREFUL), (ahead, _AHEAD)):
             again = work.compress(pool, [frames[i].segment for i in chosen], effort)
@@ -130,6 +131,13 @@ class _Encoder:
         dictionary = b"".join(self._old.read(*span) for span in segment.old)
         data = b"".join(self._new.read(*span) for span in segment.new)
         return compressed_like(data, dictionary, effort)
+
+
+def _openable(segment: Segment, old: RawLayer) -> Segment:
+    """`segment` without its dictionary where a server's zstd would take that for a trained one."""
+    start = segment.old[0][0] if segment.old else 0
+    trained = segment.old and old.read(start, start + len(_TRAINED)) == _TRAINED
+    return replace(segment, old=()) if trained else segment
 
 
 def _worth_more(frames: list[_Frame], care_bytes: int) -> tuple[list[int], list[int]]:

@@ -112,6 +112,13 @@ def test_what_is_equal_and_long_is_copied_and_not_compressed() -> None:
     assert [segment.new for segment in made.segments] == [((0, 1024),)]
 
 
+def test_a_dictionary_that_looks_trained_is_not_used(tmp_path: Path) -> None:
+    """A large file's part alone is the dictionary; zstd would refuse one that begins like this."""
+    old = b"\x37\xa4\x30\xec" + LIBRARY
+    before, after = layer({"zdict": old}), layer({"zdict": edited(old, 64 << 10)})
+    assert applied(before, patch(before, after, tmp_path), tmp_path) == after
+
+
 def test_care_makes_a_patch_smaller(tmp_path: Path) -> None:
     old, new = layer(APP, 1), layer(APP, 2)
     assert len(patch(old, new, tmp_path)) < len(patch(old, new, tmp_path, care_bytes=0))
@@ -155,6 +162,13 @@ class TestBook:
         assert book.base_for(new, {old, other, "sha256:" + "0" * 64}) == old
         assert book.base_for(new, {other}) is None
         assert book.base_for("sha256:" + "1" * 64, {old}) is None
+
+    def test_the_base_does_not_depend_on_patches_made_before(self, tmp_path: Path) -> None:
+        near = layer({**APP, "app/new.py": b"y"}, 2)
+        book = self.book(tmp_path, self.OLD, self.NEW, near)
+        old, new, best = map(digest.of_bytes, (self.OLD, self.NEW, near))
+        assert book.make(old, new, 1 << 30)
+        assert PatchBook(tmp_path).base_for(new, {old, best}) == best
 
     def test_a_patch_is_made_once(self, tmp_path: Path) -> None:
         book = self.book(tmp_path, self.OLD, self.NEW)
