@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +11,10 @@ from typing import Any, TypeVar
 from smartcity_pkg.core.errors import EngineError, RemoteCommandError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.hosts.host import Host, script
+from smartcity_pkg.hosts.packed import packed, unpacked
 from smartcity_pkg.hosts.store import StorePaths
 
 TIMEOUT_S = 90.0
-_GZIP = b"\x1f\x8b"
 _Read = TypeVar("_Read")
 _SNAPSHOTTER = "io.containerd.snapshotter.v1"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "riscv64": "riscv64"}
@@ -121,10 +120,6 @@ timeout 60 docker image ls -aq --no-trunc | sort -u |
   xargs -r docker image inspect \
     -f 'image {{.Id}} {{json .RootFS.Layers}} {{json .RepoTags}}' 2>/dev/null || true
 """
-# The answer names every layer and blob: packed it is a fraction, on slow links too.
-_PACKED = """
-if command -v gzip >/dev/null 2>&1; then (look "$@") | gzip -c; else look "$@"; fi
-"""
 
 
 def gather(host: Host, paths: StorePaths | None = None) -> ServerFacts:
@@ -140,22 +135,17 @@ def gather_with(
     `further` is told the store's root and `arguments`.
     """
     root = str((paths or StorePaths()).root)
-    text = f"# gather facts\nlook() {{\n(\n{_SCRIPT})\n{further}\n}}\n{_PACKED}"
+    text = packed(f"# gather facts\n(\n{_SCRIPT})\n{further}")
     done = host.run(script(text, root, *arguments), timeout_s=TIMEOUT_S)
-    said = understood(host, lambda: _unpacked(done.stdout))
+    said = unpacked(host, done).decode(errors="replace").rstrip("\n")
     return said, understood(host, lambda: parse(said))
-
-
-def _unpacked(answer: bytes) -> str:
-    said = gzip.decompress(answer) if answer[:2] == _GZIP else answer
-    return said.decode(errors="replace").rstrip("\n")
 
 
 def understood(host: Host, read: Callable[[], _Read]) -> _Read:
     """What `read` makes of a server's answer; RemoteCommandError where there is no sense in it."""
     try:
         return read()
-    except (ValueError, KeyError, TypeError, IndexError, EOFError, OSError) as error:
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise RemoteCommandError(
             _("{host}: the server's answer about itself cannot be understood ({why})").format(
                 host=host.name, why=error

@@ -27,6 +27,7 @@ from smartcity_pkg.core.errors import PreflightError, UntrustedBundleError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import MIB
 from smartcity_pkg.hosts.host import script
+from smartcity_pkg.hosts.packed import packed, unpacked
 from smartcity_pkg.install.place import Place
 
 _NAME = re.compile(r"(\d{1,9})-[0-9a-f]{12}")
@@ -196,9 +197,9 @@ def _read(place: Place, names: Sequence[str]) -> dict[str, bytes]:
     if not names:
         return {}
     done = place.host.run(
-        script(_READ, str(place.store.blobs), str(_MAX_SMALL_BYTES), *names), timeout_s=600
+        script(packed(_READ), str(place.store.blobs), str(_MAX_SMALL_BYTES), *names), timeout_s=600
     )
-    rest, found = done.stdout, {}
+    rest, found = unpacked(place.host, done), {}
     while rest:
         header, _newline, rest = rest.partition(b"\n")
         name, size = header.decode().split()
