@@ -6,6 +6,7 @@ counts on the server's own interface, sent and received, packet headers and ackn
 
 from __future__ import annotations
 
+import abc
 import os
 import re
 import resource
@@ -113,7 +114,7 @@ class Meter:
         return output
 
 
-class _Sampler:
+class _Sampler(abc.ABC):
     """Looks again and again, in a thread, until `end`."""
 
     def __init__(self) -> None:
@@ -129,8 +130,9 @@ class _Sampler:
         while not self._ended.wait(_PACE_S):
             self._look()
 
+    @abc.abstractmethod
     def _look(self) -> None:
-        raise NotImplementedError
+        """Take one sample."""
 
 
 class _Peaks(_Sampler):

@@ -6,6 +6,7 @@ smartcity stand in for what the folder does not have.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -130,8 +131,16 @@ class Workspace:
     def bundle(self, name: str) -> Path:
         """The bundle that `name` means: a path, or the newest release of a pemda's region."""
         path = Path(name)
-        if path.exists() or "/" in name or name.endswith(".tar"):
+        if path.exists():
             return path
+        if "/" in name or name.endswith(".tar"):
+            raise InputError(
+                Problem(
+                    _("the bundle cannot be read: {why}").format(why=os.strerror(errno.ENOENT)),
+                    name,
+                ),
+                _("Check the path, and that the disk is connected."),
+            )
         region = self.profile(name).stem[:5]
         bundles = self._bundles(region)
         if not bundles:

@@ -81,6 +81,37 @@ class Host(Protocol):
         """End the connection; may be called twice."""
 
 
+class HostAround:
+    """A host that hands everything to the one inside; for those that do one thing differently."""
+
+    def __init__(self, inside: Host) -> None:
+        self.inside = inside
+
+    @property
+    def name(self) -> str:
+        """The name of the host inside."""
+        return self.inside.name
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | Iterable[bytes] = b"",
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        check: bool = True,
+    ) -> Completed:
+        """Run inside."""
+        return self.inside.run(argv, stdin=stdin, timeout_s=timeout_s, check=check)
+
+    def connect(self, address: str, port: int, timeout_s: float = 10.0) -> socket.socket:
+        """A stream of the host inside."""
+        return self.inside.connect(address, port, timeout_s)
+
+    def close(self) -> None:
+        """Close the host inside."""
+        self.inside.close()
+
+
 def as_bytes(text: str) -> bytes:
     """A word of a command as the machine gets it: UTF-8, and PEP 383's bytes that are not."""
     return text.encode("utf-8", "surrogateescape")

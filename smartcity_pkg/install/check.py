@@ -107,9 +107,15 @@ def _plain(question: Question) -> Question:
 
 
 def load(path: Path) -> Question:
-    """What `save` kept; InputError where the file is another one."""
+    """What `save` kept; InputError where the file is another one, or cannot be read."""
     try:
         return SavedFacts.model_validate_json(path.read_bytes()).question
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise InputError(
+            Problem(_("the file cannot be read: {why}").format(why=why), str(path)),
+            _("make such a file: smartcity check PEMDA --save-facts FILE"),
+        ) from error
     except ValidationError as error:
         raise InputError(
             Problem(_("it holds no saved facts of a server"), str(path)),

@@ -271,12 +271,7 @@ def _holdings(place: Place) -> tuple[Holdings, int]:
             parts[numbers[2]] = int(numbers[0]), int(numbers[1])
         elif kind == "folder":
             folders[numbers[1]] = int(numbers[0])
-    unpacked = {}
-    for name in found.folders:
-        try:
-            unpacked[name] = installed.read_release(place, name)
-        except UntrustedBundleError:
-            continue
+    unpacked = installed.readable(place, found.folders)
     offered = {name: _offered(place, name) for name in offers.release_names(place)}
     known = [*unpacked.values(), *(o[0] for o in offered.values() if o)]
     loaded = {

@@ -15,18 +15,13 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Step
 from smartcity_pkg.engines.inspection import absent_layers
 from smartcity_pkg.hosts.facts import ServerFacts
-from smartcity_pkg.hosts.host import script
+from smartcity_pkg.hosts.store import Store
 from smartcity_pkg.install.journal import Journal
 from smartcity_pkg.install.offers import check_blobs, peek, read_blob, release_names
 from smartcity_pkg.install.place import Place
 
 # Of one image alone, each at most this large, and together; raw bytes.
 _OWN_BYTES, _ALL_OWN_BYTES = 64 << 20, 256 << 20
-
-_DROP = """# remove layers that the engine has
-cd "$1"
-xargs -r rm -f
-"""
 
 
 def images_to_load(place: Place, release: Release) -> tuple[ReleaseImage, ...]:
@@ -105,8 +100,7 @@ def drop_loaded_layers(place: Place, release: Release) -> None:
         else:
             mine |= layers
     mine -= _own_layers(images)
-    names = "".join(f"{layer.removeprefix('sha256:')}\n" for layer in sorted(mine))
-    place.host.run(script(_DROP, str(place.store.blobs)), stdin=names.encode())
+    Store(place.host, place.store).remove(mine)
 
 
 def _own_layers(images: Iterable[ReleaseImage]) -> frozenset[str]:

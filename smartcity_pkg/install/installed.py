@@ -6,6 +6,8 @@ document, so a folder that lies is found out. Starting apps is in `apply`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -130,6 +132,15 @@ def read_known(place: Place, found: Installed, besides: str = "") -> dict[str, R
         except UntrustedBundleError:
             if name in linked:
                 raise
+    return known
+
+
+def readable(place: Place, names: Iterable[str]) -> dict[str, Release]:
+    """Those of the unpacked releases `names` that can be read, by name."""
+    known = {}
+    for name in names:
+        with suppress(UntrustedBundleError):
+            known[name] = read_release(place, name)
     return known
 
 

@@ -12,7 +12,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from smartcity_pkg.catalogue.release import Release
-from smartcity_pkg.core.errors import UntrustedBundleError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Step, no_progress
 from smartcity_pkg.engines.compose import ComposeEngine
@@ -66,7 +65,7 @@ def uninstall(
     with Lock(host, chosen.store) as lock:
         place.engine.check(gather(host, chosen.store))
         found = installed.look(place)
-        known = _readable(place, found.folders)
+        known = installed.readable(place, found.folders)
         ever = {**known, **_offered(place)} if purge_data else known
         journal = Journal(host, chosen.store, run=uuid.uuid4().hex[:12], by=this_process())
         journal.release = found.current
@@ -82,16 +81,6 @@ def uninstall(
             gone = _ALWAYS + (_WITH_DATA if purge_data else ())
             host.run(script(_REMOVE, str(chosen.store.root), *gone), timeout_s=300)
     return UninstallReport(server, found.current, change.removed, purge_data)
-
-
-def _readable(place: Place, names: tuple[str, ...]) -> dict[str, Release]:
-    known = {}
-    for name in names:
-        try:
-            known[name] = installed.read_release(place, name)
-        except UntrustedBundleError:
-            continue  # it must not keep the others from being removed
-    return known
 
 
 def _offered(place: Place) -> dict[str, Release]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 
-from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, Host, as_bytes
+from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, Host, HostAround, as_bytes
 from smartcity_pkg.ship.pace import Pace
 
 
@@ -29,18 +28,13 @@ class Meter:
             yield chunk
 
 
-class MeteredHost:
+class MeteredHost(HostAround):
     """A host like the one inside, counted by `meter`, whose input leaves at `pace`."""
 
     def __init__(self, inside: Host, meter: Meter, pace: Pace) -> None:
-        self._inside = inside
+        super().__init__(inside)
         self._meter = meter
         self._pace = pace
-
-    @property
-    def name(self) -> str:
-        """The name of the host inside."""
-        return self._inside.name
 
     def run(
         self,
@@ -56,12 +50,4 @@ class MeteredHost:
         self._meter.count(words)
         chunks = (stdin,) if isinstance(stdin, bytes) else stdin
         paced = self._meter.counted(self._pace.through(chunks))
-        return self._inside.run(argv, stdin=paced, timeout_s=timeout_s, check=check)
-
-    def connect(self, address: str, port: int, timeout_s: float = 10.0) -> socket.socket:
-        """A stream of the host inside; its bytes are not counted."""
-        return self._inside.connect(address, port, timeout_s)
-
-    def close(self) -> None:
-        """Close the host inside."""
-        self._inside.close()
+        return self.inside.run(argv, stdin=paced, timeout_s=timeout_s, check=check)

@@ -144,7 +144,8 @@ class Patcher:
         held = (held | facts.blobs.keys()) - set(lost)
         with self.book.lock:
             sizes = self._sizes(held, contents)
-            options = [o for b in plan.to_send if (o := self._option(b, held, sizes))]
+            stored = facts.blobs.keys() & held
+            options = [o for b in plan.to_send if (o := self._option(b, held, sizes, stored))]
             options = list(worthwhile(options, facts, sizes, self._link_mbps))
             made = [self._made(o) for o in options]
         final = worthwhile([o for o in made if o], facts, sizes, self._link_mbps)
@@ -159,7 +160,11 @@ class Patcher:
         return better
 
     def _option(
-        self, blob: PlannedBlob, held: Collection[str], sizes: Mapping[str, int]
+        self,
+        blob: PlannedBlob,
+        held: Collection[str],
+        sizes: Mapping[str, int],
+        stored: Collection[str],
     ) -> Option | None:
         if not blob.is_layer or blob.encoding == "patch":
             return None
@@ -169,7 +174,7 @@ class Patcher:
         whole_s = blob.wire_bytes * 8 / (self._link_mbps * 1e6)
         if blob.wire_bytes < LEAST_BYTES or whole_s <= apply_s(blob.size_bytes):
             return None
-        old = self.book.base_for(blob.content, [h for h in held if h in sizes])
+        old = self.book.base_for(blob.content, [h for h in held if h in sizes], stored)
         if old is None:
             return None
         patch = self.book.known(old, blob.content)

@@ -7,14 +7,13 @@ counted where it would be sent.
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from smartcity_pkg.bundle.contents import BlobReader, BundleContents
 from smartcity_pkg.core.progress import no_progress
-from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, Host, shown
+from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, Host, HostAround, shown
 from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.ship.gziponce import GzipOnce
 from smartcity_pkg.ship.pace import Pace
@@ -102,15 +101,8 @@ def preview(
     )
 
 
-class _Rehearsal:
+class _Rehearsal(HostAround):
     """A host where only looking is done; everything else is said to have gone well."""
-
-    def __init__(self, inside: Host) -> None:
-        self._inside = inside
-
-    @property
-    def name(self) -> str:
-        return self._inside.name
 
     def run(
         self,
@@ -121,15 +113,9 @@ class _Rehearsal:
         check: bool = True,
     ) -> Completed:
         if shown(argv) in _LOOKING:
-            return self._inside.run(argv, stdin=stdin, timeout_s=timeout_s, check=check)
+            return super().run(argv, stdin=stdin, timeout_s=timeout_s, check=check)
         for _chunk in (stdin,) if isinstance(stdin, bytes) else stdin:
             pass
         # What names content (`recover layers …`) says which of it is there now: all.
         there = "\n".join(word for word in argv if _DIGITS.fullmatch(word))
         return Completed(tuple(argv), 0, there.encode(), b"")
-
-    def connect(self, address: str, port: int, timeout_s: float = 10.0) -> socket.socket:
-        return self._inside.connect(address, port, timeout_s)
-
-    def close(self) -> None:
-        self._inside.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -15,7 +14,7 @@ from smartcity_pkg.catalogue.release import Layer, Release, ReleaseApp, ReleaseI
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import UntrustedBundleError
 from smartcity_pkg.hosts.facts import EngineFacts, EngineImage, FileSystem, ServerFacts
-from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, Host
+from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, Host, HostAround
 
 SERVER = "balai-kota"
 GIB = 1 << 30
@@ -169,17 +168,13 @@ def facts(
     )
 
 
-class CutAfter:
+class CutAfter(HostAround):
     """A real host whose link `cut` ends once `n_bytes` of input were given to it."""
 
     def __init__(self, inside: Host, n_bytes: int, cut: Callable[[], object]) -> None:
-        self._inside = inside
+        super().__init__(inside)
         self._left = n_bytes
         self._cut = cut
-
-    @property
-    def name(self) -> str:
-        return self._inside.name
 
     def run(
         self,
@@ -190,7 +185,7 @@ class CutAfter:
         check: bool = True,
     ) -> Completed:
         chunks = (stdin,) if isinstance(stdin, bytes) else stdin
-        return self._inside.run(argv, stdin=self._fed(chunks), timeout_s=timeout_s, check=check)
+        return self.inside.run(argv, stdin=self._fed(chunks), timeout_s=timeout_s, check=check)
 
     def _fed(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
@@ -199,25 +194,15 @@ class CutAfter:
             if before > 0 >= self._left:
                 self._cut()
 
-    def connect(self, address: str, port: int, timeout_s: float = 10.0) -> socket.socket:
-        return self._inside.connect(address, port, timeout_s)
 
-    def close(self) -> None:
-        self._inside.close()
-
-
-class Before:
+class Before(HostAround):
     """A real host where `act` happens before the first `times` commands that say `word`."""
 
     def __init__(self, inside: Host, word: str, act: Callable[[], object], times: int = 1) -> None:
-        self._inside = inside
+        super().__init__(inside)
         self._word = word
         self._act = act
         self._times = times
-
-    @property
-    def name(self) -> str:
-        return self._inside.name
 
     def run(
         self,
@@ -230,10 +215,4 @@ class Before:
         if self._times and any(self._word in argument for argument in argv):
             self._times -= 1
             self._act()
-        return self._inside.run(argv, stdin=stdin, timeout_s=timeout_s, check=check)
-
-    def connect(self, address: str, port: int, timeout_s: float = 10.0) -> socket.socket:
-        return self._inside.connect(address, port, timeout_s)
-
-    def close(self) -> None:
-        self._inside.close()
+        return self.inside.run(argv, stdin=stdin, timeout_s=timeout_s, check=check)

@@ -34,6 +34,8 @@ MOST_SHARE = 0.75
 _NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})-([0-9a-f]{64})-([0-9]{1,12})")
 # A base that is like less than this much of the new layer is no base.
 _LEAST_LIKENESS = 0.1
+# What is at hand may be this much less alike: bringing another out of the engine takes seconds.
+_NEARLY = 0.9
 
 OpenRaw = Callable[[str], Iterator[bytes] | None]
 
@@ -65,7 +67,7 @@ class PatchBook:
         self._folder = root / f"patches-{FORM}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._known: dict[tuple[str, str], Patch] = {}
-        self._bases: dict[tuple[str, frozenset[str]], str | None] = {}
+        self._bases: dict[tuple[str, frozenset[str], frozenset[str]], str | None] = {}
         for path in sorted(self._folder.iterdir()):
             sweep(path)
             if match := _NAME.fullmatch(path.name):
@@ -73,24 +75,35 @@ class PatchBook:
                 blob = Blob(packed, path.stat().st_size, LAYER_PATCH)
                 self._remember(Patch(old, new, blob, int(match[4])))
 
-    def base_for(self, new: str, candidates: Collection[str]) -> str | None:
-        """The one of `candidates` that is most like `new`; None where none is, or is at hand."""
-        key = (new, frozenset(candidates))
+    def base_for(
+        self, new: str, candidates: Collection[str], at_hand: Collection[str] = ()
+    ) -> str | None:
+        """The one of `candidates` that is most like `new`; None where none is.
+
+        One that is `at_hand` on the server is taken before others that are only a little more so.
+        """
+        key = (new, frozenset(candidates), frozenset(at_hand).intersection(candidates))
         if key not in self._bases:
-            self._bases[key] = self._most_alike(new, candidates)
+            self._bases[key] = self._most_alike(*key)
         return self._bases[key]
 
-    def _most_alike(self, new: str, candidates: Collection[str]) -> str | None:
+    def _most_alike(
+        self, new: str, candidates: frozenset[str], at_hand: frozenset[str]
+    ) -> str | None:
         entries = self._entries(new)
         if entries is None:
             return None
-        best, most = None, _LEAST_LIKENESS * sum(e.end - e.start for e in entries)
-        for old in sorted(candidates):
-            others = self._entries(old) if old != new else None
-            score = likeness(others, entries) if others else 0.0
-            if score > most:
-                best, most = old, score
-        return best
+        scores = {}
+        for old in sorted(candidates - {new}):
+            others = self._entries(old)
+            scores[old] = likeness(others, entries) if others else 0.0
+        least = _LEAST_LIKENESS * sum(e.end - e.start for e in entries)
+        alike = [old for old, score in scores.items() if score > least]
+        best = max(alike, key=scores.__getitem__, default=None)
+        if best is None:
+            return None
+        near = [o for o in alike if o in at_hand and scores[o] >= _NEARLY * scores[best]]
+        return max(near, key=scores.__getitem__, default=best)
 
     def size_of(self, diff_id: str) -> int | None:
         """The raw size in bytes of a layer that was packed here, or None."""

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 def value_from(file: Path | None) -> bytes:
     """The value in `file`, else what the person types twice, unseen. UsageError, InputError."""
+    from smartcity_pkg.catalogue.yamlfile import read_bytes
     from smartcity_pkg.install.rotate import MAX_BYTES
 
     if file is not None:
-        value = file.read_bytes().removesuffix(b"\n")
+        value = read_bytes(file, str(file)).removesuffix(b"\n")
         if not value or len(value) > MAX_BYTES:
             raise InputError(
                 Problem(

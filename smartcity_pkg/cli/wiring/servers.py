@@ -128,10 +128,7 @@ def ship_bundle(
     options: ShipOptions,
 ) -> tuple[Outcome, ...]:
     """Verify a bundle wholly, then ship it to each server of its plan."""
-    options.check()
-    path = session.workspace.bundle(name)
-    contents, chosen, receipt = _checked(session, path, profile, servers, key)
-    return ship_to_all(session, path, contents, chosen, receipt, options)
+    return ship_to_all(session, *_checked(session, name, profile, servers, key, options), options)
 
 
 def preview_bundle(
@@ -145,10 +142,7 @@ def preview_bundle(
     """Verify a bundle wholly, then say what shipping it to each server of its plan would take."""
     from smartcity_pkg.cli.wiring.shipping import preview_all
 
-    options.check()
-    path = session.workspace.bundle(name)
-    contents, chosen, receipt = _checked(session, path, profile, servers, key)
-    return preview_all(session, path, contents, chosen, receipt, options)
+    return preview_all(session, *_checked(session, name, profile, servers, key, options), options)
 
 
 def deploy_bundle(
@@ -163,9 +157,7 @@ def deploy_bundle(
     """Ship to every server first; where all have got everything, install on each."""
     from smartcity_pkg.ship.fanout import failure
 
-    options.check()
-    path = session.workspace.bundle(name)
-    contents, chosen, receipt = _checked(session, path, profile, servers, key)
+    path, contents, chosen, receipt = _checked(session, name, profile, servers, key, options)
     shipped = ship_to_all(session, path, contents, chosen, receipt, options)
     if failure(shipped):
         return shipped, []
@@ -250,14 +242,17 @@ def confirm_uninstall(session: Session, name: str, purge_data: bool) -> None:
 
 def _checked(
     session: Session,
-    path: Path,
+    name: str,
     profile: str | None,
     servers: list[str] | None,
     key: Path | None,
-) -> tuple[BundleContents, list[Target], Receipt]:
-    """The bundle's verified contents, the servers that it is for, and the receipt of the check."""
+    options: ShipOptions,
+) -> tuple[Path, BundleContents, list[Target], Receipt]:
+    """A bundle, its verified contents, the servers that it is for, and the check's receipt."""
+    options.check()
+    path = session.workspace.bundle(name)
     contents, receipt = verify_bundle(session, path, key, None, "ship")
-    return contents, checked_targets(session, path, contents, profile, servers), receipt
+    return path, contents, checked_targets(session, path, contents, profile, servers), receipt
 
 
 def checked_targets(

@@ -163,6 +163,14 @@ class TestBook:
         assert book.base_for(new, {other}) is None
         assert book.base_for("sha256:" + "1" * 64, {old}) is None
 
+    def test_a_base_at_hand_is_taken_before_one_that_is_hardly_better(self, tmp_path: Path) -> None:
+        almost = layer({**APP, "app/file0001.py": b"older"}, 1)
+        book = self.book(tmp_path, self.OLD, self.NEW, almost, self.OTHER)
+        old, new, near, other = map(digest.of_bytes, (self.OLD, self.NEW, almost, self.OTHER))
+        assert book.base_for(new, {old, near}) == old
+        assert book.base_for(new, {old, near}, {near}) == near
+        assert book.base_for(new, {old, other}, {other}) == old
+
     def test_the_base_does_not_depend_on_patches_made_before(self, tmp_path: Path) -> None:
         near = layer({**APP, "app/new.py": b"y"}, 2)
         book = self.book(tmp_path, self.OLD, self.NEW, near)
