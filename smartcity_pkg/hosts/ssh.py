@@ -37,6 +37,7 @@ _CIPHERS = (
 _HANDSHAKE_TIMEOUT_S = 12.0
 _REMOTE_GRACE_S = 10
 _LONGEST_TRIP_S = 1.0
+_GONE = (paramiko.SSHException, EOFError, OSError)  # what a session that ended may raise
 _FORBIDDEN = 1  # RFC 4254, 5.1: SSH_OPEN_ADMINISTRATIVELY_PROHIBITED
 
 # What goes wrong is raised as our errors; paramiko's log would only repeat it on the screen.
@@ -135,7 +136,7 @@ class SshHost:
                 read_stdout=channel.recv,
                 read_stderr=channel.recv_stderr,
                 abort=lambda: _hang_up(channel),
-                gone=(OSError, EOFError, paramiko.SSHException),
+                gone=_GONE,
             )
             status = -1 if expired.is_set() else self._status(channel)
         finally:
@@ -191,12 +192,12 @@ class SshHost:
 
     @contextlib.contextmanager
     def _translated(self, expired: threading.Event | None = None) -> Iterator[None]:
-        """paramiko's exceptions as ours."""
+        """What paramiko raises where a session ends, its socket's errors with them, as ours."""
         try:
             yield
         except paramiko.ChannelException:
             raise
-        except (paramiko.SSHException, EOFError) as error:
+        except _GONE as error:
             if expired is None or not expired.is_set():
                 raise self._lost() from error
 
@@ -211,7 +212,7 @@ class SshHost:
 
 def _hang_up(open_thing: paramiko.Channel | paramiko.Transport) -> None:
     """Close what may be dead already, which paramiko answers with an exception."""
-    with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+    with contextlib.suppress(*_GONE):
         open_thing.close()
 
 
@@ -227,7 +228,7 @@ def _through(gate: paramiko.Transport, address: SshAddress, name: str) -> parami
     except paramiko.ChannelException as error:
         cause = _not_forwarded(error, name, address.host, address.port)
         raise UnreachableError(cause.message, cause.hint) from error
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except _GONE as error:
         raise UnreachableError(
             _("{name}: no way on to {host} port {port}").format(
                 name=name, host=address.host, port=address.port
@@ -302,7 +303,7 @@ def _handshake(
                 "KexAlgorithms, Ciphers and HostKeyAlgorithms from /etc/ssh/sshd_config"
             ),
         ) from error
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except _GONE as error:
         raise no_answer(name) from error
     if not transport.initial_kex_done:
         raise no_answer(name)
@@ -325,7 +326,7 @@ def _authenticate(transport: paramiko.Transport, address: SshAddress, name: str)
         except paramiko.BadAuthenticationType:
             notes.append(_("the server takes no keys (PubkeyAuthentication no)"))
             break
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except _GONE as error:
             if transport.is_active():
                 continue
             if len(tried) > 2:  # sshd hangs up after MaxAuthTries, by default 6

@@ -120,5 +120,12 @@ def test_a_region_without_a_bundle_says_how_to_make_one(workspace: Workspace) ->
 
 
 @pytest.mark.parametrize("name", ["bundle.tar", "some/folder", "./x"])
-def test_a_path_is_a_bundle_whether_or_not_it_is_there(workspace: Workspace, name: str) -> None:
-    assert workspace.bundle(name) == Path(name)
+def test_a_path_of_a_bundle_that_is_not_there_is_refused(workspace: Workspace, name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        workspace.bundle(name)
+    assert caught.value.message.startswith(f"{name}: the bundle cannot be read")
+
+
+def test_a_path_of_a_bundle_that_is_there_is_taken(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "bundle.tar").touch()
+    assert workspace.bundle(str(tmp_path / "bundle.tar")) == tmp_path / "bundle.tar"

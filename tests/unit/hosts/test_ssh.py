@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -228,6 +230,55 @@ def test_a_cut_while_sending_is_unreachable(sshd: PrivateSshd) -> None:
     with pytest.raises(UnreachableError):
         host.run(("sh", "-c", "cat >/dev/null"), stdin=endless())
     host.close()
+
+
+def test_a_link_reset_while_a_command_begins_is_unreachable(sshd: PrivateSshd) -> None:
+    """The question never arrives, and the answer is the way's RST (a firewall that forgot)."""
+    with Way(sshd.port) as way:
+        host = ssh.connect(dataclasses.replace(sshd.address, port=way.port), name="pemda")
+        way.swallow.set()
+        timer = threading.Timer(0.3, way.reset)
+        timer.start()
+        with pytest.raises(UnreachableError, match="lost"):
+            host.run(("true",))
+        timer.join()
+        host.close()
+
+
+class Way:
+    """A TCP way to a local port, which can swallow what the client says, and reset it."""
+
+    def __init__(self, to_port: int) -> None:
+        self.swallow = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._server = socket.create_connection(("127.0.0.1", to_port))
+        threading.Thread(target=self._carry, daemon=True).start()
+
+    def __enter__(self) -> Way:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.close()
+        self._listener.close()
+
+    def _carry(self) -> None:
+        self._client, _peer = self._listener.accept()
+        ends = (self._client, self._server)
+        for source, target in (ends, ends[::-1]):
+            threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if source is self._server or not self.swallow.is_set():
+                    target.sendall(data)
+
+    def reset(self) -> None:
+        """End the client's connection with RST (SO_LINGER 0)."""
+        self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._client.shutdown(socket.SHUT_RD)  # wakes the pump, which holds the descriptor open
+        self._client.close()
 
 
 def test_a_shell_killed_on_the_server_is_unknown_not_failed(sshd: PrivateSshd) -> None:

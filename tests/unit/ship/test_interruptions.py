@@ -76,9 +76,11 @@ def test_a_link_cut_at_twenty_random_points(
 
     thread = threading.Thread(target=saboteur)
     thread.start()
-    report = road.ship(*release, attempts=50)
-    over.set()
-    thread.join()
+    try:
+        report = road.ship(*release, attempts=50)
+    finally:
+        over.set()
+        thread.join()
     extra = sent(lab) - began - SIZE
     print(f"{report.reconnects} reconnects, {extra:,} bytes more, {extra / SIZE:.2%}")
     assert road.arrived(release[1])
