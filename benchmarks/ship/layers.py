@@ -44,11 +44,16 @@ gunicorn==23.0.0 celery==5.4.0 redis==5.2.1 fastapi==0.115.6 uvicorn==0.34.0 htt
 pyyaml==6.0.2 openpyxl==3.1.5 aiohttp==3.11.11 babel==2.16.0 reportlab==4.2.5 pyjwt==2.10.1
 python-dateutil==2.9.0.post0 bleach==6.2.0 markdown==3.7
 """
-# A day of updates: ten of the thirty at a newer patch version, of which five are compiled.
+# What a month brings: of the thirty, those with a security release, one of them compiled.
+_FIXES = """
+django==5.1.8 cryptography==44.0.2 requests==2.32.4 jinja2==3.1.6 certifi==2025.4.26
+"""
+# What a quarter brings: ten of the thirty at a newer patch version, of which five are compiled.
 _UPDATES = """
 pandas==2.2.3 sqlalchemy==2.0.40 django==5.1.8 cryptography==44.0.2 lxml==5.3.2
 requests==2.32.4 urllib3==2.4.0 certifi==2025.4.26 jinja2==3.1.6 aiohttp==3.11.16
 """
+UPDATES = {"": "", "fixes": _FIXES, "all": _UPDATES}
 # What the largest app carries in its own tree.
 _VENDORED = """
 networkx==3.4.2 pygments==2.19.1 docutils==0.21.2 xlsxwriter==3.2.0 pypdf==5.1.0
@@ -81,9 +86,9 @@ class Layers:
         tree = newest if updated else self._oldest_base(newest)
         return self._packed(f"bench-base-{'new' if updated else 'old'}", tree.parent.name, tree)
 
-    def dependencies(self, *, updated: bool, making: int) -> Layer:
-        """Thirty packages and what they need; each `making` is a pip of its own."""
-        wanted = {**_pins(_DEPENDENCIES), **(_pins(_UPDATES) if updated else {})}
+    def dependencies(self, *, updates: str, making: int) -> Layer:
+        """Thirty packages, with these of `UPDATES`, and what they need; one pip per `making`."""
+        wanted = {**_pins(_DEPENDENCIES), **_pins(UPDATES[updates])}
         return self._pip_layer("bench-deps", wanted, _SITE, making)
 
     def vendored_app(self, name: str, source: Path, edit: str, making: int) -> Layer:

@@ -32,11 +32,11 @@ class Cost:
     """What one step with one tool cost.
 
     `seconds` from "the new images exist at the sender" to "loaded and verified"; `phases` are its
-    parts. `cpu_s` is the sender's: the tool and its children; `engine_cpu_s` what the sender's
-    engine spent for it. `sender_bytes` is the largest sum of the peaks (VmHWM) of the processes of
-    one phase, `server_bytes` the largest sum of resident memory of what ran on the server beside
-    its engine. `layer_bytes` is what of the wire's bytes was layers or patches, where the tool says
-    so.
+    parts, `phase_bytes` the wire's bytes in them. `cpu_s` is the sender's: the tool and its
+    children; `engine_cpu_s` what the sender's engine spent for it. `sender_bytes` is the largest
+    sum of the peaks (VmHWM) of the processes of one phase, `server_bytes` the largest sum of
+    resident memory of what ran on the server beside its engine. `layer_bytes` is what of the wire's
+    bytes was layers or patches, where the tool says so.
     """
 
     seconds: float
@@ -46,6 +46,7 @@ class Cost:
     sender_bytes: int
     server_bytes: int
     phases: Mapping[str, float] = field(default_factory=dict)
+    phase_bytes: Mapping[str, int] = field(default_factory=dict)
     layer_bytes: int = 0
 
 
@@ -70,6 +71,7 @@ class Meter:
     def __init__(self, sender: Server, server: Server, folder: Path) -> None:
         self._sender, self._server, self._folder = sender, server, folder
         self._phases: dict[str, float] = {}
+        self._phase_bytes: dict[str, int] = {}
         self._sender_bytes = 0
         self.layer_bytes = 0
 
@@ -77,7 +79,8 @@ class Meter:
     def step(self) -> Iterator[list[Cost]]:
         """Everything run inside is one step; its cost is in the list afterwards."""
         found: list[Cost] = []
-        self._phases, self._sender_bytes, self.layer_bytes = {}, 0, 0
+        self._phases, self._phase_bytes = {}, {}
+        self._sender_bytes = self.layer_bytes = 0
         memory = _ServerMemory(self._server.memory_group)
         cpu, engine, wire = _cpu_s(), _group_cpu_s(self._sender), wire_bytes(self._server)
         began = time.monotonic()
@@ -91,6 +94,7 @@ class Meter:
                 sender_bytes=self._sender_bytes,
                 server_bytes=memory.end(),
                 phases=dict(self._phases),
+                phase_bytes=dict(self._phase_bytes),
                 layer_bytes=self.layer_bytes,
             )
         )
@@ -100,7 +104,7 @@ class Meter:
     ) -> str:
         """Run `argv` on the sender as a part of `phase`; gives its output, asserts status 0."""
         errors = self._folder / "stderr"
-        began = time.monotonic()
+        began, wire = time.monotonic(), wire_bytes(self._server)
         with errors.open("wb") as stderr:
             process = subprocess.Popen(
                 argv, cwd=self._folder, env={**os.environ, **(environment or {})},
@@ -110,6 +114,8 @@ class Meter:
             output, _none = process.communicate()
         self._sender_bytes = max(self._sender_bytes, peaks.end())
         self._phases[phase] = self._phases.get(phase, 0) + time.monotonic() - began
+        moved = wire_bytes(self._server) - wire
+        self._phase_bytes[phase] = self._phase_bytes.get(phase, 0) + moved
         assert process.returncode == 0, f"{' '.join(argv)}: {errors.read_text()[-2000:]}"
         return output
 

@@ -1,4 +1,4 @@
-"""Shipping a real bundle and its three upgrades over shaped links, beside the tools people use.
+"""Shipping a real bundle and its four upgrades over shaped links, beside the tools people use.
 
 Every tool starts from the same images on one engine and ends with them loaded and verified in a
 server's engine, over a link of its own, one tool at a time. Prints medians, ratios, and for each
@@ -90,7 +90,10 @@ class Bench:
                 self.results.add(tool, step, mbps, found[0])
                 self.keep()
                 cost = found[0]
-                parts = ", ".join(f"{k} {v:.1f}" for k, v in cost.phases.items())
+                parts = ", ".join(
+                    f"{name} {seconds:.1f} s {cost.phase_bytes[name] / 1e6:.3f} MB"
+                    for name, seconds in cost.phases.items()
+                )
                 _say(f"{mbps:5} Mbit/s {step:6}{tool:10}{cost.wire_bytes / 1e6:9.3f} MB"
                      f"{cost.seconds:8.1f} s ({parts})")  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The bundle that is shipped, and its three upgrades: six apps on one Debian base.
+"""The bundle that is shipped, and its four upgrades: six apps on one Debian base.
 
 Four apps stand on a common layer of dependencies; the largest carries packages in its own tree. In
 an upgrade every layer above the one that changed is made anew, as `docker build` does, with new
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 REGION = "32.15"
 PROFILE = "32.15-karawang"
 SERVER = "layanan"  # as the profile calls it
-STEPS = ("first", "app", "deps", "base")
+STEPS = ("first", "app", "fixes", "deps", "base")
 _LARGE, _ON_DEPENDENCIES, _ON_BASE = (
     "laksa",
     ("perizinan", "siap-kerja", "e-surat"),
@@ -49,7 +49,7 @@ class _Making:
     """Which version of each part a step has, and the how-manieth making of it."""
 
     new_base: bool
-    new_dependencies: bool
+    updates: str
     dependencies: int
     edit: str
     large: int
@@ -57,10 +57,11 @@ class _Making:
 
 
 _MAKINGS = {
-    "first": _Making(False, False, 1, "", 1, 1),
-    "app": _Making(False, False, 1, _EDIT, 2, 1),
-    "deps": _Making(False, True, 2, _EDIT, 3, 3),
-    "base": _Making(True, True, 3, _EDIT, 4, 4),
+    "first": _Making(False, "", 1, "", 1, 1),
+    "app": _Making(False, "", 1, _EDIT, 2, 1),
+    "fixes": _Making(False, "fixes", 4, _EDIT, 5, 5),
+    "deps": _Making(False, "all", 2, _EDIT, 3, 3),
+    "base": _Making(True, "all", 3, _EDIT, 4, 4),
 }
 
 
@@ -96,7 +97,7 @@ class Workload:
         making = _MAKINGS[step]
         base = self._layers.base(updated=making.new_base)
         dependencies = self._layers.dependencies(
-            updated=making.new_dependencies, making=making.dependencies
+            updates=making.updates, making=making.dependencies
         )
         source = ROOT / "bundles"
         large = self._layers.vendored_app(_LARGE, source / _LARGE, making.edit, making.large)
