@@ -15,6 +15,7 @@ from pathlib import Path
 
 from smartcity_pkg.bundle.keys import load_public
 from smartcity_pkg.bundle.ring import Ring
+from smartcity_pkg.cli.wiring.servers import documents_at_hand
 from smartcity_pkg.core.progress import no_progress
 from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.hosts.address import SshAddress
@@ -31,7 +32,7 @@ from smartcity_pkg.install.place import Place
 def load(host: Host, server: str, keys: Path) -> None:
     """Load the newest release of the store and prove its images."""
     paths = StorePaths()
-    place = Place(host, server, paths, ComposeEngine(host, paths))
+    place = Place(host, server, paths, ComposeEngine(host, paths), documents_at_hand())
     trusted = Ring.of_pem(load_public(path) for path in sorted(keys.glob("*.pub")))
     journal = Journal(host, paths, run=uuid.uuid4().hex[:12], by=this_process())
     with Lock(host, paths):
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--keys", required=True, type=Path)
     chosen = parser.parse_args()
     address = SshAddress(chosen.address, host_key=chosen.host_key, key_file=chosen.key_file)
-    with closing(connect(address, name=chosen.server)) as host:
+    with closing(connect(address, name=chosen.server, compress=True)) as host:
         load(host, chosen.server, chosen.keys)
 
 

@@ -139,7 +139,7 @@ class Smartcity(Tool):
         load = [sys.executable, str(Path(__file__).with_name("load.py"))]
         load += ["--address", site.server.address, "--host-key", site.server.host_key]
         load += ["--key-file", str(site.lab.client_key), "--server", SERVER]
-        site.here("load", [*load, "--keys", str(site.work.folder / "keys")])
+        site.here("load", [*cache, *load, "--keys", str(site.work.folder / "keys")])
 
 
 class Save(Tool):

@@ -96,9 +96,7 @@ class Workload:
         """The layers of each image, lowest first."""
         making = _MAKINGS[step]
         base = self._layers.base(updated=making.new_base)
-        dependencies = self._layers.dependencies(
-            updates=making.updates, making=making.dependencies
-        )
+        dependencies = self._layers.dependencies(updates=making.updates, making=making.dependencies)
         source = ROOT / "bundles"
         large = self._layers.vendored_app(_LARGE, source / _LARGE, making.edit, making.large)
         found: dict[str, tuple[Layer, ...]] = {_LARGE: (base, dependencies, large)}

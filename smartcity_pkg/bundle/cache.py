@@ -34,6 +34,25 @@ _STALE_S = 24 * 3600
 _CHECKSUM_BYTES = 32
 
 
+class Documents:
+    """The small blobs of releases that were shipped from here; several processes may use it."""
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root / "documents"
+
+    def get(self, blob_digest: str) -> bytes | None:
+        """A document, checked, or None."""
+        return _checked(self._folder, blob_digest)
+
+    def add(self, documents: Iterable[bytes]) -> None:
+        """Keep these."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for data in documents:
+            path = self._folder / digest.hex_of(digest.of_bytes(data))
+            if not path.exists():
+                atomic.write(path, data)
+
+
 class LayerCache:
     """The folder; one object may be used from several threads, one folder by several processes."""
 
@@ -43,11 +62,7 @@ class LayerCache:
         self._images = root / "images"
         self._packages = root / f"packages-{READER_VERSION}"
         self._maps = root / f"maps-{MAP_VERSION}"
-        self._documents = root / "documents"
-        for folder in (
-            *(self._layers, self._configs, self._images),
-            *(self._packages, self._maps, self._documents),
-        ):
+        for folder in (self._layers, self._configs, self._images, self._packages, self._maps):
             folder.mkdir(parents=True, exist_ok=True)
         self._known: dict[str, tuple[PackedLayer, Path]] = {}
         self._scan()
@@ -131,16 +146,6 @@ class LayerCache:
         """Keep where a layer's entries lie, with a checksum."""
         _keep(self._maps / digest.hex_of(diff_id), to_json(entries))
 
-    def document(self, blob_digest: str) -> bytes | None:
-        """A small blob of a release shipped from here before, checked, or None."""
-        return _checked(self._documents, blob_digest)
-
-    def add_document(self, data: bytes) -> None:
-        """Keep a small blob of a release."""
-        path = self._documents / digest.hex_of(digest.of_bytes(data))
-        if not path.exists():
-            atomic.write(path, data)
-
     def config(self, config_digest: str) -> bytes | None:
         """An image config seen before, checked against its digest, or None."""
         return _checked(self._configs, config_digest)
@@ -208,6 +213,7 @@ def _kept(path: Path) -> bytes | None:
 
 
 def _checked(folder: Path, blob_digest: str) -> bytes | None:
+    """The file of `folder` that has a digest's hex digits as its name, unless its bytes lie."""
     with contextlib.suppress(FileNotFoundError):
         data = (folder / digest.hex_of(blob_digest)).read_bytes()
         if digest.of_bytes(data) == blob_digest:

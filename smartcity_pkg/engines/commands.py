@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from smartcity_pkg.catalogue.app import Hook
 from smartcity_pkg.engines.engine import Project
+from smartcity_pkg.hosts.facts import IMAGE_FORMAT
 from smartcity_pkg.hosts.host import script
 
 Argv = tuple[str, ...]
@@ -21,28 +22,35 @@ ONE_OFF_LABEL = "com.docker.compose.oneoff"
 NETWORK_LABEL = "id.smartcity.network"
 
 
-_PUT_TOGETHER = """# put the image's archive together
+# $1 a folder that is made anew, $2 the store, then names of layers.
+_LOAD = """# load the image
 dir=$1 store=$2; shift 2
 rm -rf "$dir"; mkdir -p "$dir"; tar -xf - -C "$dir"
 for hex; do
   if [ -f "$store/$hex" ]; then ln -s "$store/$hex" "$dir/blobs/sha256/$hex"; fi
 done
-"""
-_LOAD = """# load the image
-tar -chf - -C "$1" . | docker load --quiet
+status=0
+tar -chf - -C "$dir" . | docker load --quiet || status=$?
+rm -rf "$dir"
+exit "$status"
 """
 _PULL = """# pull the image
 docker pull --quiet "$1" >/dev/null
 """
 # The command need not exist: it stands in for the one that an image may lack.
-_TRY = """# try the images
+_LOOK = (
+    """# look at the images
+docker image inspect -f '"""
+    + IMAGE_FORMAT
+    + """' "$@" 2>/dev/null || true
 for reference; do
   if id=$(docker create --pull never --network none "$reference" true 2>/dev/null); then
     docker rm --volumes "$id" >/dev/null
-    echo "$reference"
+    echo "made $reference"
   fi
 done
 """
+)
 _DISCARD = """# remove a damaged image
 docker image rm --force "$@" || true
 docker image prune --force
@@ -50,8 +58,14 @@ docker image prune --force
 _READ_BACK = """# read the image back
 docker save "$1" >/dev/null
 """
-_SYNC = """# sync the disk
-for path; do if [ -e "$path" ]; then sync -f "$path"; fi; done
+# $1 the reference that an image has, $2 the one that it gets, then paths.
+_NAME = """# name the image
+staging=$1 reference=$2; shift 2
+to_disk() { for path; do if [ -e "$path" ]; then sync -f "$path"; fi; done; }
+to_disk "$@"
+docker tag "$staging" "$reference"
+docker image rm "$staging" >/dev/null
+to_disk "$@"
 """
 _CONTAINERS = f"""# look at the containers
 ids=$(for project; do docker ps --all --quiet --no-trunc \\
@@ -83,14 +97,14 @@ docker logs --tail "$2" ${3:+--since "$3"} "$1" 2>&1
 """
 
 
-def inspect_images(references: Iterable[str]) -> Argv:
-    """Images as JSON; status 1 where one is absent, the others are still printed."""
-    return ("docker", "image", "inspect", *references)
-
-
 def tag(reference: str, new: str) -> Argv:
     """Give an image one more reference, taking it from another image if need be."""
     return ("docker", "tag", reference, new)
+
+
+def find_image(reference: str) -> Argv:
+    """Status 0 where there is an image of that name."""
+    return ("docker", "image", "inspect", "-f", "{{.Id}}", reference)
 
 
 def remove_image(reference: str) -> Argv:
@@ -98,17 +112,13 @@ def remove_image(reference: str) -> Argv:
     return ("docker", "image", "rm", reference)
 
 
-def put_archive_together(folder: str, blobs: str, layers: Iterable[str]) -> Argv:
-    """Unpack a tar of small files from standard input; link those `layers` that `blobs` has.
+def load(folder: str, blobs: str, layers: Iterable[str]) -> Argv:
+    """Load an image, of which standard input brings the small files as a tar.
 
-    `layers` are hex digits. The folder is made anew.
+    Those `layers` (hex digits) that `blobs` has are added. The archive is put together in `folder`,
+    which is made anew and goes afterwards.
     """
-    return script(_PUT_TOGETHER, folder, blobs, *layers)
-
-
-def load(folder: str) -> Argv:
-    """Load the image whose archive lies in `folder`; links are followed."""
-    return script(_LOAD, folder)
+    return script(_LOAD, folder, blobs, *layers)
 
 
 def pull(name: str) -> Argv:
@@ -116,12 +126,12 @@ def pull(name: str) -> Argv:
     return script(_PULL, name)
 
 
-def try_images(references: Iterable[str]) -> Argv:
-    """Make a container of each image that never starts; prints those where it went well.
+def look_at_images(references: Iterable[str]) -> Argv:
+    """Each image that is there as IMAGE_FORMAT says; then `made NAME` of each that can be started.
 
-    What `inspect` cannot see, this does.
+    A container is made of each, which never starts: what `inspect` cannot see, this does.
     """
-    return script(_TRY, *references)
+    return script(_LOOK, *references)
 
 
 def read_back(reference: str) -> Argv:
@@ -129,12 +139,13 @@ def read_back(reference: str) -> Argv:
     return script(_READ_BACK, reference)
 
 
-def sync(*paths: str) -> Argv:
-    """Bring the file systems of those `paths` that exist to the disk.
+def name_image(staging: str, reference: str, *paths: str) -> Argv:
+    """Give the image called `staging` its `reference` instead, from and to a disk that has it all.
 
-    `docker load` answering 0 is not durable (facts.md).
+    Before and after, the file systems of those `paths` that exist are synced: `docker load`
+    answering 0 is not durable (facts.md).
     """
-    return script(_SYNC, *paths)
+    return script(_NAME, staging, reference, *paths)
 
 
 def discard_image(*names: str) -> Argv:

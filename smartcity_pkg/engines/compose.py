@@ -7,7 +7,6 @@ prints is read by `inspection`. Whether an app is healthy is judged in `install`
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 
 from smartcity_pkg.catalogue.app import Hook
 from smartcity_pkg.catalogue.release import ReleaseImage
@@ -17,7 +16,7 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import MIB
 from smartcity_pkg.engines import archive, commands, inspection
 from smartcity_pkg.engines.engine import ContainerState, Project
-from smartcity_pkg.hosts.facts import EngineFacts, ServerFacts, gather, need_engine
+from smartcity_pkg.hosts.facts import EngineFacts, EngineImage, ServerFacts, gather, need_engine
 from smartcity_pkg.hosts.host import Completed, Host
 from smartcity_pkg.hosts.store import StorePaths
 
@@ -36,6 +35,7 @@ class ComposeEngine:
         self._host = host
         self._store = store
         self._loaded: list[tuple[str, ...]] = []  # the layers of images
+        self._checked: EngineFacts | None = None
 
     # -- facts ----------------------------------------------------------------------------------
 
@@ -52,16 +52,18 @@ class ComposeEngine:
                     " docker-compose-plugin (Docker's own packages)"
                 ),
             )
+        self._checked = found
         return found
 
-    @cached_property
+    @property
     def _facts(self) -> EngineFacts:
-        return self.check(gather(self._host, self._store))
+        """What was checked last; asked for where nothing was."""
+        return self._checked or self.check(gather(self._host, self._store))
 
     # -- images ---------------------------------------------------------------------------------
 
     def whole(self, images: Iterable[ReleaseImage]) -> frozenset[str]:
-        """The references under which there is the image that they should name; two round trips."""
+        """The references under which there is the image that they should name."""
         return self._whole({image.reference: image for image in images})
 
     def load(self, image: ReleaseImage, config: bytes, *, doubt: bool = False) -> None:
@@ -106,14 +108,12 @@ class ComposeEngine:
     def _name(self, image: ReleaseImage) -> None:
         """Move the reference to what was proven under the staging one."""
         staging = archive.staging_reference(image)
-        self._sync()
-        self._run(commands.tag(staging, image.reference))
-        self._run(commands.remove_image(staging))
-        self._sync()
+        paths = (self._facts.root_dir, _CONTAINERD_ROOT)
+        self._run(commands.name_image(staging, image.reference, *paths), timeout_s=2 * _LOAD_BASE_S)
 
     def remove_image(self, reference: str) -> None:
         """Take a reference away; the content goes with the last one. Does nothing if absent."""
-        if self._host.run(commands.inspect_images([reference]), check=False).ok:
+        if self._host.run(commands.find_image(reference), check=False).ok:
             self._run(commands.remove_image(reference))
 
     def _load_archive(
@@ -123,18 +123,13 @@ class ComposeEngine:
         folder = str(self._store.parts / f"load-{digest.hex_of(image.config_digest)[:12]}")
         absent = inspection.absent_layers(image.diff_ids, (), held)
         layers = dict.fromkeys(digest.hex_of(layer) for layer in absent)
-        small = archive.small_tar(archive.small_files(image, config))
-        blobs = str(self._store.blobs)
-        self._run(commands.put_archive_together(folder, blobs, layers), stdin=small)
         size_bytes = sum(layer.size_bytes for layer in image.layers)
-        try:
-            done = self._host.run(
-                commands.load(folder),
-                timeout_s=_LOAD_BASE_S + size_bytes / _SLOWEST_DISK,
-                check=False,
-            )
-        finally:
-            self._run(("rm", "-rf", folder), check=False)
+        done = self._host.run(
+            commands.load(folder, str(self._store.blobs), layers),
+            stdin=archive.small_tar(archive.small_files(image, config)),
+            timeout_s=_LOAD_BASE_S + size_bytes / _SLOWEST_DISK,
+            check=False,
+        )
         if not done.ok:
             raise self._load_refused(image, done)
 
@@ -142,20 +137,17 @@ class ComposeEngine:
         """Which names of `wanted` lead to the image that they should, and can be used."""
         if not wanted:
             return frozenset()
-        done = self._host.run(commands.inspect_images(wanted), check=False)
-        found = inspection.images(done.text)
-        right = [
+        found = inspection.usable_images(self._run(commands.look_at_images(wanted)).text)
+        return frozenset(
             reference
             for reference, image in wanted.items()
-            if (there := found.get(reference)) and self._is(image, *there)
-        ]
-        tried = self._run(commands.try_images(right)).text.split() if right else ()
-        return frozenset(tried)
+            if (there := found.get(reference)) and self._is(image, there)
+        )
 
-    def _is(self, image: ReleaseImage, image_id: str, layers: tuple[str, ...]) -> bool:
+    def _is(self, image: ReleaseImage, found: EngineImage) -> bool:
         # containerd's store names an image by the manifest that was loaded, which we made up.
-        same = self._facts.containerd_store or image_id == image.config_digest
-        return same and layers == image.diff_ids
+        same = self._facts.containerd_store or found.image_id == image.config_digest
+        return same and found.diff_ids == image.diff_ids
 
     def _reads_back(self, reference: str) -> bool:
         done = self._host.run(
@@ -164,9 +156,6 @@ class ComposeEngine:
             check=False,
         )
         return done.ok
-
-    def _sync(self) -> None:
-        self._run(commands.sync(self._facts.root_dir, _CONTAINERD_ROOT), timeout_s=_LOAD_BASE_S)
 
     def _no_room(self, image: ReleaseImage, done: Completed) -> DiskFullError | None:
         if b"no space left on device" not in done.stderr.lower():

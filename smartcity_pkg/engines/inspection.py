@@ -8,6 +8,7 @@ from typing import Any
 
 from smartcity_pkg.engines.commands import FILES_LABEL, PROJECT_LABEL, SERVICE_LABEL
 from smartcity_pkg.engines.engine import ContainerState
+from smartcity_pkg.hosts.facts import EngineImage, engine_image
 
 _NS_PER_S = 1_000_000_000
 # What the engine uses where an image or Compose file does not say (moby, daemon/health.go).
@@ -55,14 +56,18 @@ def _patience_s(check: dict[str, Any]) -> float:
     return total / _NS_PER_S if check.get("Test") else 0.0
 
 
-def images(text: str) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """By reference, the ID and layers of the images of a `docker image inspect`."""
-    found: list[dict[str, Any]] = json.loads(text or "[]")
-    return {
-        reference: (entry["Id"], tuple(entry["RootFS"].get("Layers") or ()))
-        for entry in found
-        for reference in entry["RepoTags"] or ()
-    }
+def usable_images(text: str) -> dict[str, EngineImage]:
+    """By reference, what `commands.look_at_images` found there and could make a container of."""
+    found: dict[str, EngineImage] = {}
+    made: set[str] = set()
+    for line in text.splitlines():
+        kind, _space, rest = line.partition(" ")
+        if kind == "image":
+            image = engine_image(rest)
+            found |= dict.fromkeys(image.tags, image)
+        elif kind == "made":
+            made.add(rest)
+    return {reference: image for reference, image in found.items() if reference in made}
 
 
 def absent_layers(

@@ -17,6 +17,8 @@ from smartcity_pkg.hosts.store import StorePaths
 TIMEOUT_S = 90.0
 _Read = TypeVar("_Read")
 _SNAPSHOTTER = "io.containerd.snapshotter.v1"
+# How `docker image inspect` is to print an image, for `engine_image`.
+IMAGE_FORMAT = "image {{.Id}} {{json .RootFS.Layers}} {{json .RepoTags}}"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "riscv64": "riscv64"}
 
 
@@ -80,7 +82,8 @@ class ServerFacts:
 
 
 # `xargs` ends with 123 when one image is broken: the others count all the same.
-_SCRIPT = """
+_SCRIPT = (
+    """
 echo "clock $(date +%s)"
 echo "machine $(uname -m)"
 echo "cpus $(nproc)"
@@ -118,8 +121,11 @@ echo "compose $(timeout 20 docker compose version --short 2>/dev/null || true)"
 disk engine "$(timeout 20 docker info -f '{{.DockerRootDir}}' 2>/dev/null)"
 timeout 60 docker image ls -aq --no-trunc | sort -u |
   xargs -r docker image inspect \
-    -f 'image {{.Id}} {{json .RootFS.Layers}} {{json .RepoTags}}' 2>/dev/null || true
+    -f '"""
+    + IMAGE_FORMAT
+    + """' 2>/dev/null || true
 """
+)
 
 
 def gather(host: Host, paths: StorePaths | None = None) -> ServerFacts:
@@ -172,7 +178,7 @@ def parse(text: str) -> ServerFacts:
             folder, size, name = rest.split(" ", 2)
             files[folder][name] = int(size)
         elif kind == "image":
-            images.append(_image(rest))
+            images.append(engine_image(rest))
         elif kind == "memory":
             key, kib = rest.split()
             found[key] = kib
@@ -215,7 +221,8 @@ def need_engine(facts: ServerFacts, host: str) -> EngineFacts:
     )
 
 
-def _image(rest: str) -> EngineImage:
+def engine_image(rest: str) -> EngineImage:
+    """What IMAGE_FORMAT printed, without its first word; ValueError where it is not that."""
     image_id, arrays = rest.split(" ", 1)
     decoder = json.JSONDecoder()
     layers, end = decoder.raw_decode(arrays)

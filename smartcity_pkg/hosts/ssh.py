@@ -25,6 +25,7 @@ from smartcity_pkg.hosts.address import SshAddress
 from smartcity_pkg.hosts.dial import CONNECT_TIMEOUT_S, dial, no_answer
 from smartcity_pkg.hosts.flow import Flow
 from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, as_bytes, refused, too_slow
+from smartcity_pkg.hosts.loginkeys import login_keys
 from smartcity_pkg.hosts.pulse import Watched
 
 _CIPHERS = (
@@ -44,11 +45,14 @@ _FORBIDDEN = 1  # RFC 4254, 5.1: SSH_OPEN_ADMINISTRATIVELY_PROHIBITED
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
-def connect(address: SshAddress, *, name: str, known_hosts: Path | None = None) -> SshHost:
+def connect(
+    address: SshAddress, *, name: str, known_hosts: Path | None = None, compress: bool = False
+) -> SshHost:
     """Log in to `address`, through its jump host if it has one.
 
-    `known_hosts` defaults to ~/.ssh/known_hosts. Raises UnreachableError, HostKeyError where the
-    host key is unknown or another one, LoginError where the login or sudo is refused.
+    `known_hosts` defaults to ~/.ssh/known_hosts. `compress` (RFC 4253, 6.2) is for sessions of many
+    commands and answers: it makes bulk slow. Raises UnreachableError, HostKeyError where the host
+    key is unknown or another one, LoginError where the login or sudo is refused.
     """
     known = known_hosts or Path.home() / ".ssh/known_hosts"
     opened: list[paramiko.Transport] = []
@@ -56,11 +60,12 @@ def connect(address: SshAddress, *, name: str, known_hosts: Path | None = None) 
         stream: socket.socket | Watched
         if jump := address.jump_address:
             jump_name = _("{name}, jump host").format(name=name)
-            gate = _login(dial(jump.host, jump.port, jump_name), jump, jump_name, known, opened)
+            way = dial(jump.host, jump.port, jump_name)
+            gate = _login(way, jump, jump_name, known, opened, compress=False)
             stream = Watched(_through(gate, address, jump_name))
         else:
             stream = dial(address.host, address.port, name)
-        transport = _login(stream, address, name, known, opened)
+        transport = _login(stream, address, name, known, opened, compress=compress)
         if isinstance(stream, Watched):
             stream.watch(transport)
         host = SshHost(name, opened[::-1], as_root=address.user == "root")
@@ -261,6 +266,8 @@ def _login(
     name: str,
     known_hosts: Path,
     opened: list[paramiko.Transport],
+    *,
+    compress: bool,
 ) -> paramiko.Transport:
     """Handshake, host key, then the keys; `opened` gets the transport first."""
     if address.host_key:
@@ -268,7 +275,7 @@ def _login(
     else:
         text = known_hosts.read_text(errors="replace") if known_hosts.is_file() else ""
         expected = hostkeys.known(text, address.host, address.port, str(known_hosts))
-    transport = _handshake(stream, name, opened, [k.type for k in expected.keys])
+    transport = _handshake(stream, name, opened, [k.type for k in expected.keys], compress)
     key = transport.get_remote_server_key()
     shown = hostkeys.HostKey(key.get_name(), key.asbytes())
     hostkeys.judge(shown, expected, name, address.host, address.port)
@@ -281,12 +288,14 @@ def _handshake(
     name: str,
     opened: list[paramiko.Transport],
     key_types: list[str],
+    compress: bool,
 ) -> paramiko.Transport:
     try:
         transport = paramiko.Transport(cast(socket.socket, stream))
         opened.append(transport)
         transport.banner_timeout = transport.handshake_timeout = _HANDSHAKE_TIMEOUT_S
         transport.auth_timeout = _HANDSHAKE_TIMEOUT_S
+        transport.use_compression(compress)
         options = transport.get_security_options()
         options.ciphers = _CIPHERS
         # The server has several keys and shows the first type that we name.
@@ -319,7 +328,7 @@ def _authenticate(transport: paramiko.Transport, address: SshAddress, name: str)
     """Offer each key until one is taken; LoginError names those that were tried."""
     tried: list[str] = []
     notes: list[str] = []
-    for label, key in _keys(address, notes):
+    for label, key in login_keys(address, notes):
         tried.append(label)
         try:
             transport.auth_publickey(address.user, key)
@@ -355,46 +364,3 @@ def _authenticate(transport: paramiko.Transport, address: SshAddress, name: str)
             )
         ),
     )
-
-
-def _keys(address: SshAddress, notes: list[str]) -> Iterator[tuple[str, paramiko.PKey]]:
-    """The keys to offer, in OpenSSH's order; what cannot be used is said in `notes`.
-
-    With a `key_file` only that key: from the file, or from the agent where a passphrase locks it.
-    """
-    if not address.key_file:
-        yield from _agent_keys(None)
-        for path in sorted((Path.home() / ".ssh").glob("id_*")):
-            if path.suffix != ".pub" and (key := _load(path, notes)):
-                yield str(path), key
-        return
-    path = Path(address.key_file).expanduser()
-    if key := _load(path, notes):
-        yield str(path), key
-    elif path.is_file():
-        yield from _agent_keys(path.with_name(path.name + ".pub"))
-
-
-def _load(path: Path, notes: list[str]) -> paramiko.PKey | None:
-    try:
-        return paramiko.PKey.from_path(path)
-    except (TypeError, paramiko.PasswordRequiredException):
-        notes.append(
-            _("{file} is locked by a passphrase: unlock it first with ssh-add {file}").format(
-                file=path
-            )
-        )
-    except (OSError, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
-        notes.append(_("{file} cannot be read: {why}").format(file=path, why=error))
-    return None
-
-
-def _agent_keys(public: Path | None) -> Iterator[tuple[str, paramiko.PKey]]:
-    """What ssh-agent holds; only the key of the file `public` where that exists."""
-    only = None
-    if public and public.is_file():
-        with contextlib.suppress(ValueError):
-            only = hostkeys.parse_key(public.read_text()).blob
-    for key in paramiko.Agent().get_keys():
-        if only in (None, key.asbytes()):
-            yield f"ssh-agent {key.fingerprint}", key

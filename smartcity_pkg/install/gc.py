@@ -214,7 +214,8 @@ def gc(
     May be called again. Raises LockedError, EngineError.
     """
     chosen = options or InstallOptions()
-    place = Place(host, server, chosen.store, engine or ComposeEngine(host, chosen.store))
+    engine = engine or ComposeEngine(host, chosen.store)
+    place = Place(host, server, chosen.store, engine, chosen.at_hand)
     progress(Step(_("Looking for what nothing needs on {server}").format(server=server)))
     if dry_run:
         have, _free = _holdings(place)

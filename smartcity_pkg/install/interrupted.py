@@ -136,7 +136,8 @@ def abort(
     committed release is not whole on the server.
     """
     chosen = options or InstallOptions()
-    place = Place(host, server, chosen.store, engine or ComposeEngine(host, chosen.store))
+    engine = engine or ComposeEngine(host, chosen.store)
+    place = Place(host, server, chosen.store, engine, chosen.at_hand)
     started_s = time.monotonic()
     progress(Step(_("Locking {server}").format(server=server)))
     with Lock(host, chosen.store) as lock:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from smartcity_pkg.hosts.store import StorePaths
+from smartcity_pkg.install.place import nothing_at_hand
 
 KEEP_LOG_LINES = 20
 
@@ -22,7 +23,7 @@ class InstallOptions:
     number than the highest that was installed. `accept` names the preflight rules whose warnings
     are known and taken. `public_names` should lead to the server. `clock`: our own time (Unix),
     which decides whether the agreement holds today. `without_backup` names apps that may be
-    upgraded although their data cannot be backed up.
+    upgraded although their data cannot be backed up. `at_hand`: see `Place`.
     """
 
     health_s: float = 120.0
@@ -34,6 +35,7 @@ class InstallOptions:
     without_backup: tuple[str, ...] = ()
     clock: Callable[[], float] = time.time
     store: StorePaths = field(default_factory=StorePaths)
+    at_hand: Callable[[str], bytes | None] = nothing_at_hand
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Also how a release's app is told to that server's engine. What is installed is r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -14,14 +15,23 @@ from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import StorePaths
 
 
+def nothing_at_hand(_digest: str) -> None:
+    """This machine has no documents."""
+
+
 @dataclass(frozen=True)
 class Place:
-    """One server: how to reach it, what the plan calls it, its store and its engine."""
+    """One server: how to reach it, what the plan calls it, its store and its engine.
+
+    `at_hand` gives, by digest, the bytes of a release's document that this machine has: on the
+    server it is only compared then.
+    """
 
     host: Host
     server: str
     store: StorePaths
     engine: Engine
+    at_hand: Callable[[str], bytes | None] = nothing_at_hand
 
     def project(self, release: Release, app: ReleaseApp) -> Project:
         """`app` of `release` as this server's engine is told of it."""

@@ -59,7 +59,8 @@ def install(
     RollbackFailedError where that failed too; UnreachableError where the link was lost.
     """
     chosen = options or InstallOptions()
-    place = Place(host, server, chosen.store, engine or ComposeEngine(host, chosen.store))
+    engine = engine or ComposeEngine(host, chosen.store)
+    place = Place(host, server, chosen.store, engine, chosen.at_hand)
     progress(Step(_("Locking {server}").format(server=server)))
     with Lock(host, chosen.store) as lock:
         return _Installation(place, trusted, chosen, progress, lock).run(release_name)

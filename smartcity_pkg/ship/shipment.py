@@ -126,7 +126,7 @@ class Shipment:
         self._first_plan = self._first_plan or plan
         documents = {b.digest: self._bundle.read(b.digest) for b in plan.small}
         book = self._patcher.book if self._patcher else None
-        put_documents(store, documents, facts, book.document if book else _unknown)
+        put_documents(store, documents, facts, book.documents.get if book else _unknown)
         begun = {b.part for b in plan.to_send if self._paths.part(b.part).name in facts.parts}
 
         def send(batch: tuple[PlannedBlob, ...]) -> None:
@@ -149,7 +149,7 @@ class Shipment:
         if not plan.offered or store.read(self._paths.offer(name)) != offer:
             store.write_offer(name, offer)
         if book:
-            book.add_documents(documents.values())
+            book.documents.add(documents.values())
         if self._recovered:
             store.remove(self._recovered)
         self._show(last=True)

@@ -108,7 +108,7 @@ def test_an_image_that_was_loaded_survives_the_power_cut(mortal: Rig) -> None:
 def test_a_load_cut_by_the_power_is_healed_by_the_next_one(mortal: Rig, lab: Lab) -> None:
     made = mortal.image()
     mortal.put(*made.layers)
-    dying = ComposeEngine(DeadAt(mortal, "try the images"), mortal.store)  # type: ignore[arg-type]
+    dying = ComposeEngine(DeadAt(mortal, "look at the images"), mortal.store)  # type: ignore[arg-type]
     with pytest.raises(UnreachableError):
         dying.load(made.described, made.config)
     mortal.server.start()

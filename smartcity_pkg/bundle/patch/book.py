@@ -10,14 +10,14 @@ import contextlib
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from smartcity_pkg.bundle import compression
-from smartcity_pkg.bundle.cache import LayerCache, sweep
+from smartcity_pkg.bundle.cache import Documents, LayerCache, sweep
 from smartcity_pkg.bundle.contents import Blob, BlobReader, BundleContents, PackedLayer
 from smartcity_pkg.bundle.layout import open_bundle
 from smartcity_pkg.bundle.oci import LAYER_PATCH
@@ -54,7 +54,8 @@ class Patch:
 
 
 class PatchBook:
-    """Patches in the folder of packed layers. `sources` give the raw bytes of layers by diffID.
+    """Patches in the folder of packed layers. `sources` give the raw bytes of layers by diffID;
+    `documents` are what servers have been sent from here besides layers.
 
     One folder may be used by several processes. Threads that share a book hold its `lock`: a patch
     is made once, for all servers.
@@ -63,6 +64,7 @@ class PatchBook:
     def __init__(self, root: Path, sources: Sequence[OpenRaw] = ()) -> None:
         self.lock = threading.Lock()
         self._cache = LayerCache(root)
+        self.documents = Documents(root)
         self._sources = (*sources, self._from_cache)
         self._folder = root / f"patches-{FORM}"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -160,15 +162,6 @@ class PatchBook:
             if patch.blob.digest == blob_digest:
                 return self.path(patch).open("rb")
         return None
-
-    def document(self, blob_digest: str) -> bytes | None:
-        """A document that was shipped from here before."""
-        return self._cache.document(blob_digest)
-
-    def add_documents(self, documents: Iterable[bytes]) -> None:
-        """Keep documents that servers will have."""
-        for data in documents:
-            self._cache.add_document(data)
 
     def path(self, patch: Patch) -> Path:
         """The file of a patch of this book."""

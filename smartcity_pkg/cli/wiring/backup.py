@@ -140,7 +140,7 @@ def restore(
     from smartcity_pkg.install.restore import restore as put_back
 
     target = _one(session, name, servers, asked.app)
-    with target.place() as place:
+    with target.place(bulk=True) as place:
         chosen = _chosen(session, name, target, place, asked)
         skipped = (asked.app,) if asked.without_backup else ()
         options = InstallOptions(without_backup=skipped)
@@ -320,7 +320,7 @@ def _shelf(
     if place is None:
         from smartcity_pkg.hosts.store import StorePaths
 
-        with target.host() as host:
+        with target.host(bulk=True) as host:
             yield HostShelf(host, str(StorePaths().root / "backups"))
         return
     below = f"{session.pemda(name).region}/{server}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartcity_pkg.cli.session import Session
-from smartcity_pkg.cli.wiring.servers import targets
+from smartcity_pkg.cli.wiring.servers import documents_at_hand, targets
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Step
@@ -22,6 +22,7 @@ def collect_garbage(
 ) -> list[GcReport]:
     """Remove on each server what nothing needs."""
     from smartcity_pkg.install.gc import FRESH_S, gc
+    from smartcity_pkg.install.outcome import InstallOptions
 
     reports = []
     for target in targets(session.pemda(name), servers):
@@ -32,6 +33,7 @@ def collect_garbage(
                 dry_run=dry_run,
                 fresh_s=0 if unfinished else FRESH_S,
                 progress=session.progress,
+                options=InstallOptions(at_hand=documents_at_hand()),
             )
             reports.append(report)
     return reports

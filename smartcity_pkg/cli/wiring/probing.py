@@ -55,7 +55,7 @@ def probe(
     found = []
     for target in targets(pemda, servers):
         session.progress(Step(_("Measuring {server}").format(server=target.server.name)))
-        with target.host() as host:
+        with target.host(bulk=True) as host:
             facts = gather(host)
             link = measure_link(host) if target.server.ssh else None
         measured = measured_on(today, facts, link)

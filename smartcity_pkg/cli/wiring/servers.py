@@ -15,6 +15,7 @@ from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import trusted_keys
 from smartcity_pkg.cli.wiring.receipts import verify_bundle
 from smartcity_pkg.cli.wiring.shipping import ShipOptions, ship_to_all
+from smartcity_pkg.cli.workspace import layer_cache
 from smartcity_pkg.core.errors import InputError, InterruptedByUserError, Problem, UsageError
 from smartcity_pkg.core.i18n import _
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 # From this machine to itself nothing is worth a patch.
 _NO_LINK_MBPS = 10_000.0
+# Compressing what is packed already takes a tenth of a core then.
+_SLOW_MBPS = 20.0
 _NO_DOMAIN = "localhost"
 
 
@@ -59,26 +62,45 @@ class Target:
     """
 
     server: Server
-    connect: Callable[[], Host]
     link_mbps: float
     public_names: tuple[str, ...] = ()
 
+    def connect(self, *, bulk: bool = True) -> Host:
+        """Log in; sessions for `bulk` are compressed only where the link is slower than that is."""
+        if self.server.ssh is None:
+            from smartcity_pkg.hosts.local import LocalHost
+
+            return LocalHost(self.server.name)
+        from smartcity_pkg.hosts.address import SshAddress
+        from smartcity_pkg.hosts.ssh import connect as log_in
+
+        address = SshAddress(**self.server.ssh.model_dump())
+        compress = not bulk or self.link_mbps <= _SLOW_MBPS
+        return log_in(address, name=self.server.name, compress=compress)
+
     @contextmanager
-    def host(self) -> Iterator[Host]:
+    def host(self, *, bulk: bool = False) -> Iterator[Host]:
         """A connection, closed at the end."""
-        with closing(self.connect()) as host:
+        with closing(self.connect(bulk=bulk)) as host:
             yield host
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
+    def place(self, *, bulk: bool = False) -> Iterator[Place]:
         """The server with its store and engine, while a connection is open."""
         from smartcity_pkg.engines.compose import ComposeEngine
         from smartcity_pkg.hosts.store import StorePaths
         from smartcity_pkg.install.place import Place
 
-        with self.host() as host:
-            paths = StorePaths()
-            yield Place(host, self.server.name, paths, ComposeEngine(host, paths))
+        with self.host(bulk=bulk) as host:
+            paths, name = StorePaths(), self.server.name
+            yield Place(host, name, paths, ComposeEngine(host, paths), documents_at_hand())
+
+
+def documents_at_hand() -> Callable[[str], bytes | None]:
+    """What this machine has of the documents that servers have, by digest."""
+    from smartcity_pkg.bundle.cache import Documents
+
+    return Documents(layer_cache()).get
 
 
 def targets(pemda: Pemda, names: Sequence[str] | None, planned: Sequence[str] = ()) -> list[Target]:
@@ -95,7 +117,7 @@ def targets(pemda: Pemda, names: Sequence[str] | None, planned: Sequence[str] = 
     chosen = [known[n] for n in (names or planned or known)]
     domain = pemda.settings.site.domain
     names = () if domain == _NO_DOMAIN else (domain,)
-    return [Target(s, _connector(s), _link_mbps(s, pemda), names) for s in chosen]
+    return [Target(s, _link_mbps(s, pemda), names) for s in chosen]
 
 
 def _link_mbps(server: Server, pemda: Pemda) -> float:
@@ -103,20 +125,6 @@ def _link_mbps(server: Server, pemda: Pemda) -> float:
         return _NO_LINK_MBPS
     measured = server.measured.upload_mbps if server.measured else None
     return measured or pemda.link_mbps
-
-
-def _connector(server: Server) -> Callable[[], Host]:
-    def connect() -> Host:
-        if server.ssh is None:
-            from smartcity_pkg.hosts.local import LocalHost
-
-            return LocalHost(server.name)
-        from smartcity_pkg.hosts.address import SshAddress
-        from smartcity_pkg.hosts.ssh import connect as log_in
-
-        return log_in(SshAddress(**server.ssh.model_dump()), name=server.name)
-
-    return connect
 
 
 def ship_bundle(
@@ -341,4 +349,5 @@ def _options(target: Target, allowed: Allowed) -> InstallOptions:
         accept=frozenset(allowed.accept),
         without_backup=allowed.without_backup,
         public_names=target.public_names,
+        at_hand=documents_at_hand(),
     )

@@ -209,11 +209,11 @@ class TestBook:
 
     def test_documents_are_kept_by_digest(self, tmp_path: Path) -> None:
         book = self.book(tmp_path)
-        book.add_documents([b"isi"])
-        assert book.document(digest.of_bytes(b"isi")) == b"isi"
+        book.documents.add([b"isi"])
+        assert book.documents.get(digest.of_bytes(b"isi")) == b"isi"
         (path,) = (tmp_path / "documents").iterdir()
         path.write_bytes(b"lain")
-        assert book.document(digest.of_bytes(b"isi")) is None
+        assert book.documents.get(digest.of_bytes(b"isi")) is None
 
 
 def test_memory_does_not_grow_with_the_layer(tmp_path: Path) -> None:

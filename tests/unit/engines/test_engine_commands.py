@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
-
 from smartcity_pkg.catalogue.app import Hook
 from smartcity_pkg.engines import commands
 from smartcity_pkg.engines.engine import Project
@@ -53,7 +49,8 @@ def test_an_app_without_env_file_names_none() -> None:
 
 
 def test_image_commands_name_exactly_one_reference() -> None:
-    assert commands.inspect_images(["a:1"]) == ("docker", "image", "inspect", "a:1")
+    assert commands.find_image("a:1")[:3] == ("docker", "image", "inspect")
+    assert commands.find_image("a:1")[-1] == "a:1"
     assert commands.tag("a:1", "b:2") == ("docker", "tag", "a:1", "b:2")
     assert commands.remove_image("a:1") == ("docker", "image", "rm", "a:1")
     assert commands.remove_network("n") == ("docker", "network", "rm", "n")
@@ -61,10 +58,10 @@ def test_image_commands_name_exactly_one_reference() -> None:
 
 def test_scripts_take_values_as_arguments_and_say_their_names() -> None:
     for argv, name, values in (
-        (commands.load("/d"), "load the image", ("/d",)),
-        (commands.try_images(["a:1", "b:2"]), "try the images", ("a:1", "b:2")),
+        (commands.load("/d", "/b", ["aa"]), "load the image", ("/d", "/b", "aa")),
+        (commands.look_at_images(["a:1", "b:2"]), "look at the images", ("a:1", "b:2")),
         (commands.read_back("a:1"), "read the image back", ("a:1",)),
-        (commands.sync("/a", "/b"), "sync the disk", ("/a", "/b")),
+        (commands.name_image("s:1", "a:1", "/a"), "name the image", ("s:1", "a:1", "/a")),
         (commands.inspect_containers(["p", "q"]), "look at the containers", ("p", "q")),
         (commands.clear_hooks("p"), "remove containers of an interrupted hook", ("p",)),
         (commands.purge("p"), "remove a project with its data", ("p",)),
@@ -75,23 +72,3 @@ def test_scripts_take_values_as_arguments_and_say_their_names() -> None:
         assert argv[:2] == ("sh", "-euc")
         assert argv[4:] == values
         assert shown(argv) == name
-
-
-def test_the_archive_gets_links_to_the_layers_that_the_store_has(tmp_path: Path) -> None:
-    from smartcity_pkg.engines import archive
-
-    store = tmp_path / "store"
-    store.mkdir()
-    (store / ("a" * 64)).write_bytes(b"layer")
-    small = archive.small_tar({"index.json": b"{}", "blobs/sha256/x": b"y"})
-    argv = commands.put_archive_together(str(tmp_path / "made"), str(store), ["a" * 64, "b" * 64])
-    subprocess.run(argv, input=small, check=True)
-    made = tmp_path / "made"
-    assert json.loads((made / "index.json").read_text()) == {}
-    assert (made / "blobs/sha256" / ("a" * 64)).read_bytes() == b"layer"
-    assert not (made / "blobs/sha256" / ("b" * 64)).exists()
-
-
-def test_sync_passes_over_paths_that_are_not_there(tmp_path: Path) -> None:
-    done = subprocess.run(commands.sync(str(tmp_path), str(tmp_path / "none")), check=False)
-    assert done.returncode == 0
