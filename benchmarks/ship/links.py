@@ -36,7 +36,7 @@ class Cost:
     children; `engine_cpu_s` what the sender's engine spent for it. `sender_bytes` is the largest
     sum of the peaks (VmHWM) of the processes of one phase, `server_bytes` the largest sum of
     resident memory of what ran on the server beside its engine. `layer_bytes` is what of the wire's
-    bytes was layers or patches, where the tool says so.
+    bytes was layers or patches, and `stream_bytes_s` how fast they flowed, where the tool says so.
     """
 
     seconds: float
@@ -48,6 +48,7 @@ class Cost:
     phases: Mapping[str, float] = field(default_factory=dict)
     phase_bytes: Mapping[str, int] = field(default_factory=dict)
     layer_bytes: int = 0
+    stream_bytes_s: float = 0.0
 
 
 def shape(server: Server, mbps: int) -> None:
@@ -70,10 +71,12 @@ class Meter:
 
     def __init__(self, sender: Server, server: Server, folder: Path) -> None:
         self._sender, self._server, self._folder = sender, server, folder
+        self.errors = folder / "stderr"  # what the last command wrote there
         self._phases: dict[str, float] = {}
         self._phase_bytes: dict[str, int] = {}
         self._sender_bytes = 0
         self.layer_bytes = 0
+        self.stream_bytes_s = 0.0
 
     @contextmanager
     def step(self) -> Iterator[list[Cost]]:
@@ -81,6 +84,7 @@ class Meter:
         found: list[Cost] = []
         self._phases, self._phase_bytes = {}, {}
         self._sender_bytes = self.layer_bytes = 0
+        self.stream_bytes_s = 0.0
         memory = _ServerMemory(self._server.memory_group)
         cpu, engine, wire = _cpu_s(), _group_cpu_s(self._sender), wire_bytes(self._server)
         began = time.monotonic()
@@ -96,6 +100,7 @@ class Meter:
                 phases=dict(self._phases),
                 phase_bytes=dict(self._phase_bytes),
                 layer_bytes=self.layer_bytes,
+                stream_bytes_s=self.stream_bytes_s,
             )
         )
 
@@ -103,7 +108,7 @@ class Meter:
         self, phase: str, argv: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> str:
         """Run `argv` on the sender as a part of `phase`; gives its output, asserts status 0."""
-        errors = self._folder / "stderr"
+        errors = self.errors
         began, wire = time.monotonic(), wire_bytes(self._server)
         with errors.open("wb") as stderr:
             process = subprocess.Popen(

@@ -136,6 +136,7 @@ class Smartcity(Tool):
             for layer in said["servers"][0]["layers"]
             if layer["outcome"] not in _NOT_SENT
         )
+        site.meter.stream_bytes_s = _flow(site.meter.errors.read_text())
         load = [sys.executable, str(Path(__file__).with_name("load.py"))]
         load += ["--address", site.server.address, "--host-key", site.server.host_key]
         load += ["--key-file", str(site.lab.client_key), "--server", SERVER]
@@ -262,6 +263,17 @@ def missing_programs() -> list[str]:
     """The programs of `HOST_PACKAGES` that this machine lacks."""
     programs = ("casync", "docker-registry", "ssh", "rsync", "xdelta3", "zstd")
     return [name for name in programs if shutil.which(name) is None]
+
+
+def _flow(events: str) -> float:
+    """Bytes per second up to the last event before the server had checked everything."""
+    flowing = [
+        event
+        for line in events.splitlines()
+        if line.startswith("{")
+        if (event := json.loads(line))["event"] == "transfer" and event["done"] < event["total"]
+    ]
+    return float(flowing[-1]["bytes_per_s"]) if flowing else 0.0
 
 
 def _pull(site: Site, registry: str, step: str) -> None:
