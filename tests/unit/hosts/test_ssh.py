@@ -246,10 +246,14 @@ def test_a_link_reset_while_a_command_begins_is_unreachable(sshd: PrivateSshd) -
 
 
 class Way:
-    """A TCP way to a local port, which can swallow what the client says, and reset it."""
+    """A TCP way to a local port, which can swallow what the client says, and reset it.
+
+    `carried_bytes` went over it, both ways.
+    """
 
     def __init__(self, to_port: int) -> None:
         self.swallow = threading.Event()
+        self.carried_bytes = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._server = socket.create_connection(("127.0.0.1", to_port))
@@ -271,6 +275,7 @@ class Way:
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self.carried_bytes += len(data)  # two pumps: near enough
                 if source is self._server or not self.swallow.is_set():
                     target.sendall(data)
 
@@ -392,4 +397,24 @@ class TestJumpHost:
         gate.cut()
         with pytest.raises(UnreachableError):
             host.run(("sleep", "60"), timeout_s=60)
+        host.close()
+
+
+def test_a_compressed_session_says_the_same_in_fewer_bytes(sshd: PrivateSshd) -> None:
+    text = b"baris yang sama\n" * 200_000
+    cost = []
+    for compress in (False, True):
+        with Way(sshd.port) as way:
+            address = dataclasses.replace(sshd.address, port=way.port)
+            host = ssh.connect(address, name="pemda", compress=compress)
+            assert host.run(("cat",), stdin=text).stdout == text
+            host.close()
+            cost.append(way.carried_bytes)
+    assert cost[1] < cost[0] / 5
+
+
+def test_a_server_that_does_not_compress_is_spoken_to_plainly(tmp_path: Path) -> None:
+    with running("Compression no") as server:
+        host = ssh.connect(server.address, name="pemda", compress=True)
+        assert host.run(("echo", "ya")).text == "ya"
         host.close()

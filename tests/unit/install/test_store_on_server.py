@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from install_world import SERVER, Draft, World
 
+from smartcity_pkg.bundle.layout import open_bundle
 from smartcity_pkg.bundle.trust import TrustedKeys
 from smartcity_pkg.catalogue.release import Release, ReleaseApp
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import PreflightError, UntrustedBundleError
+from smartcity_pkg.hosts.host import Completed, HostAround
 from smartcity_pkg.install import installed, offers
 from smartcity_pkg.install.place import Place, providers_first
 
@@ -21,6 +26,26 @@ FIRST, SECOND = Draft(), Draft(serial=2, page="dua", version="1.1.0")
 @pytest.fixture
 def shipped(place: Place, world: World) -> Release:
     return world.ship(place.host, FIRST, store=place.store)
+
+
+class Listening(HostAround):
+    """The host inside; counts the commands, and the bytes that they answer."""
+
+    commands = answered_bytes = 0
+
+    def run(self, argv: Sequence[str], **options: Any) -> Completed:
+        done = self.inside.run(argv, **options)
+        self.commands += 1
+        self.answered_bytes += len(done.stdout)
+        return done
+
+
+def with_documents(place: Place, world: World) -> Place:
+    """The place, seen from a machine that has what it shipped."""
+    path, contents = world.bundle(FIRST)
+    with open_bundle(path) as bundle:
+        documents = {b.digest: bundle.read(b.digest) for b in contents.small_blobs}
+    return replace(place, at_hand=documents.get)
 
 
 def path_of(place: Place, of: str) -> Path:
@@ -67,9 +92,24 @@ def test_a_release_that_nobody_trusted_signed_is_refused(place: Place, shipped: 
         offers.verified_release(place, shipped.name, TrustedKeys())
 
 
-def test_every_small_blob_that_lies_is_refused_and_removed(
+def test_documents_at_hand_are_compared_in_one_round_trip_and_do_not_travel(
     place: Place, world: World, shipped: Release
 ) -> None:
+    costs = []
+    for seen in (place, with_documents(place, world)):
+        host = Listening(place.host)
+        found = offers.verified_release(replace(seen, host=host), shipped.name, world.trusted)
+        assert found.release == shipped
+        costs.append((host.commands, host.answered_bytes))
+    assert [commands for commands, _bytes in costs] == [4, 2]
+    assert costs[1][1] < costs[0][1] / 2
+
+
+@pytest.mark.parametrize("at_hand", [False, True])
+def test_every_small_blob_that_lies_is_refused_and_removed(
+    place: Place, world: World, shipped: Release, at_hand: bool
+) -> None:
+    place = with_documents(place, world) if at_hand else place
     for blob in world.bundle(FIRST)[1].small_blobs:
         path = path_of(place, blob.digest)
         good = path.read_bytes()
