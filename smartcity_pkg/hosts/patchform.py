@@ -24,13 +24,13 @@ def head(program_bytes: int) -> bytes:
 
 
 # Expects $part (the patch), $base (the old layer) and $new (an empty folder of its own); writes the
-# new layer to $new/layer. Whether that is right is told by its sum alone.
+# new layer to standard output. Whether that is right is told by its sum alone.
 APPLY = f"""
 rebuild() {{
   read -r name version length <"$part"
   [ "$name $version " = "{MAGIC}" ] || return 1
   piece "$part" {HEAD_BYTES} "$length" | zstd -q -d -c >"$new/program" || return 1
-  produce | assemble >"$new/layer"
+  produce | assemble
 }}
 piece() {{ dd if="$1" iflag=skip_bytes,count_bytes skip="$2" count="$3" bs=1M 2>/dev/null; }}
 produce() {{

@@ -118,16 +118,19 @@ dd of="$1" oflag=seek_bytes seek="$2" conv=notrunc bs=256K 2>/dev/null \
 """
 
 _DECODE: dict[Encoding, str] = {
-    "zstd": 'zstd -q -d -c <"$part" >"$new/layer"',
-    "gzip": 'gzip -d -c <"$part" >"$new/layer"',
+    "zstd": 'zstd -q -d -c <"$part"',
+    "gzip": 'gzip -d -c <"$part"',
     # A copy: a stopped writer of the part that wakes up late must not reach the final name.
-    "none": 'cat <"$part" >"$new/layer"',
+    "none": 'cat <"$part"',
     "patch": "rebuild",
 }
 
 
 def finish_script(encoding: Encoding) -> str:
     """A partial blob in `encoding` becomes the content that it should be, or nothing changes."""
+    # Hashed while it is written. A pipe hides what failed in its middle: the sum is another then.
+    fail = "|| echo failed"
+    read = f'{{ {{ {_DECODE[encoding]} {fail}; }} | {{ tee "$new/layer" {fail}; }} | sha256sum; }}'
     return f"""# check a blob and give it its name
 {LOST}{patchform.APPLY if encoding == "patch" else ""}
 part=$1 parts=${{1%/*}} wire=$2 want=$3 blobs=$4 base=$4/$5
@@ -138,8 +141,7 @@ if [ "$wire" != - ]; then
 fi
 new=$parts/$want.new.$$
 mkdir "$new" || lost "$parts" 1
-{{ {_DECODE[encoding]}; }} 2>/dev/null || lost "$parts" {DAMAGED_STATUS}
-sum=$(sha256sum <"$new/layer")
+sum=$({read} 2>/dev/null)
 [ "${{sum%% *}}" = "$want" ] || lost "$parts" {DAMAGED_STATUS}
 sync "$new/layer" && mv -f "$new/layer" "$blobs/$want" || lost "$parts" 1
 sync "$blobs"

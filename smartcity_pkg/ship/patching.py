@@ -170,16 +170,19 @@ class Patcher:
             return None
         if blob.content in held:
             return Option(blob, blob.content, 0)
-        # A link so quick that applying alone takes longer is not worth reading layers for.
-        whole_s = blob.wire_bytes * 8 / (self._link_mbps * 1e6)
-        if blob.wire_bytes < LEAST_BYTES or whole_s <= apply_s(blob.size_bytes):
-            return None
-        old = self.book.base_for(blob.content, [h for h in held if h in sizes], stored)
+        bases = [h for h in held if h in sizes]
+        guess = Option(blob, "", int(blob.wire_bytes * _USUAL_SHARE))
+        # Layers are read for a base only where a patch can pay, or was made before.
+        pays = blob.wire_bytes >= LEAST_BYTES and (
+            _gain_s(guess, self._link_mbps) > 0
+            or any(self.book.known(base, blob.content) for base in bases)
+        )
+        old = self.book.base_for(blob.content, bases, stored) if pays else None
         if old is None:
             return None
         patch = self.book.known(old, blob.content)
-        size = patch.blob.size_bytes if patch else int(blob.wire_bytes * _USUAL_SHARE)
-        return Option(blob, old, size, patch)
+        size_bytes = patch.blob.size_bytes if patch else guess.size_bytes
+        return Option(blob, old, size_bytes, patch)
 
     def _made(self, option: Option) -> Option | None:
         if not option.unmade:

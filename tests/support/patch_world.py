@@ -53,5 +53,5 @@ def applied(old: bytes, patched: bytes, folder: Path) -> bytes:
     (folder / "old").write_bytes(old)
     (folder / "patch").write_bytes(patched)
     script = f"ulimit -v {SERVER_MEMORY_KIB}; part=$1 base=$2 new=$3\n{patchform.APPLY}\nrebuild"
-    subprocess.run(("sh", "-euc", script, "sh", folder / "patch", folder / "old", work), check=True)
-    return (work / "layer").read_bytes()
+    argv = ("sh", "-euc", script, "sh", folder / "patch", folder / "old", work)
+    return subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout

@@ -92,11 +92,12 @@ class PatchBook:
     def _most_alike(
         self, new: str, candidates: frozenset[str], at_hand: frozenset[str]
     ) -> str | None:
-        entries = self._entries(new)
+        candidates -= {new}
+        entries = self._entries(new) if candidates else None
         if entries is None:
             return None
         scores = {}
-        for old in sorted(candidates - {new}):
+        for old in sorted(candidates):
             others = self._entries(old)
             scores[old] = likeness(others, entries) if others else 0.0
         least = _LEAST_LIKENESS * sum(e.end - e.start for e in entries)
