@@ -19,6 +19,7 @@ from smartcity_pkg.engines import archive, commands, inspection
 from smartcity_pkg.engines.engine import ContainerState, Project
 from smartcity_pkg.hosts.facts import EngineFacts, ServerFacts, gather, need_engine
 from smartcity_pkg.hosts.host import Completed, Host
+from smartcity_pkg.hosts.packed import unpacked
 from smartcity_pkg.hosts.store import StorePaths
 
 _HOOK_TIMEOUT_S = 1800.0
@@ -257,7 +258,11 @@ class ComposeEngine:
         """The containers of these projects, hooks' containers left out, sorted by service."""
         if not projects:
             return ()
-        return inspection.container_states(self._run(commands.inspect_containers(projects)).text)
+        done = self._run(commands.inspect_containers(projects))
+        try:
+            return inspection.container_states(unpacked(self._host, done).decode(errors="replace"))
+        except RemoteCommandError as error:
+            raise EngineError(error.message, error.hint) from error
 
     def logs(self, container_id: str, lines: int, since: str = "") -> str:
         """The last lines that a container wrote, oldest first."""
