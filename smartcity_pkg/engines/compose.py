@@ -6,6 +6,7 @@ prints is read by `inspection`. Whether an app is healthy is judged in `install`
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
@@ -223,7 +224,9 @@ class ComposeEngine:
         self._run(commands.clear_hooks(project.name))
         for name in project.networks:
             self._run(commands.ensure_network(name))
-        self._compose(project, commands.run(project, hook), timeout_s=_HOOK_TIMEOUT_S)
+        done = self._host.run(commands.run(project, hook), timeout_s=_HOOK_TIMEOUT_S, check=False)
+        if not done.ok:
+            raise self._hook_failed(project, hook, done)
 
     def hook_argv(self, project: Project, hook: Hook) -> tuple[str, ...]:
         """The command line of the server that runs a hook; see the protocol."""
@@ -239,7 +242,7 @@ class ComposeEngine:
             check=False,
         )  # fmt: skip
         if not done.ok:
-            raise self._compose_failed("run", project, done)
+            raise self._hook_failed(project, hook, done)
 
     def stop(self, project: Project) -> None:
         """Stop the app's containers and keep them."""
@@ -282,6 +285,16 @@ class ComposeEngine:
         done = self._host.run(argv, timeout_s=timeout_s, check=False)
         if not done.ok:
             raise self._compose_failed(_subcommand(argv), project, done)
+
+    def _hook_failed(self, project: Project, hook: Hook, done: Completed) -> EngineError:
+        return EngineError(
+            _("{host}: the command “{command}” of {app} failed: {said}").format(
+                host=self._host.name,
+                command=shlex.join(hook.command)[:120],
+                app=project.name,
+                said=_last_lines(done),
+            )
+        )
 
     def _compose_failed(self, word: str, project: Project, done: Completed) -> EngineError:
         return EngineError(

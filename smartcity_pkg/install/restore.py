@@ -155,7 +155,7 @@ def _exchange(
                 _("{server}: {why}\nand going back failed too: {second}").format(
                     server=scene.place.server, why=failure.message, second=second.message
                 ),
-                _("look at the server's state: smartcity status; then restore again"),
+                _("see what is wrong: smartcity doctor; put it right, then restore again"),
             ) from second
         raise RolledBackError(
             _("{server}: the data were not put back, {app} serves with those of before: {why}")

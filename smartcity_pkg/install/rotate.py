@@ -221,5 +221,5 @@ def _go_back(
             _("{server}: {why}\nand going back failed too: {second}").format(
                 server=scene.place.server, why=why, second=second.message
             ),
-            _("look at the server's state: smartcity status; then install again"),
+            _("see what is wrong: smartcity doctor; put it right, then install again"),
         ) from second

@@ -181,7 +181,10 @@ class _Service:
         """What rules out that it becomes well, as a template, and the cure; "" where nothing."""
         if state.out_of_memory and (self._early_crashes or self._crashes or not state.running):
             text = _("{service} was killed: it needs more memory than its limit allows")
-            return text, _("give it more in its compose.yaml: deploy.resources.limits.memory")
+            return text, _(
+                "give it more (deploy.resources.limits.memory in its compose.yaml), pack a new"
+                " release, then ship and install it"
+            )
         # The engine also calls a container unhealthy that does not run.
         if state.running and state.health == "unhealthy":
             return _("{service} is unhealthy; its last check said: {said}"), ""
