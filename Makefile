@@ -42,6 +42,7 @@ translations: venv
 reference: venv
 	$(BIN)/python tests/support/command_reference.py docs/commands.md
 	$(BIN)/python tests/support/lint_rules.py docs/lint-rules.md
+	$(BIN)/python tests/support/refusals.py docs/refusals.md </dev/null
 
 packages:
 	@bash .ci/packages $(PACKAGES)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from smartcity_pkg.bundle import strictjson
 from smartcity_pkg.core import digest
+from smartcity_pkg.core.i18n import _
 
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.keys import SigningKey
@@ -81,7 +82,7 @@ def parse(data: bytes) -> Envelope:
     except strictjson.UnsafeJsonError as error:
         raise BadEnvelopeError(str(error)) from error
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise BadEnvelopeError(type(error).__name__) from error
+        raise BadEnvelopeError(_("it is no envelope with signatures")) from error
     if envelope.to_json() != data or len(envelope.signatures) > MAX_SIGNATURES:
-        raise BadEnvelopeError("not canonical")
+        raise BadEnvelopeError(_("it is not written in the one way that is allowed"))
     return envelope

@@ -85,20 +85,25 @@ def genuine_signatures(
     marks = [_Mark(s.key_id, s.signature, s.payload) for s in signatures]
     signers = _signers(marks, trusted.pem_by_id)
     found = len({signer for signer in signers if signer})
+    reasons = _reasons(marks, trusted.barred_release)
     if found == 0:
         raise UntrustedBundleError(
             _(
                 "no trusted key signed the bundle (signatures: {count}, trusted keys: {keys})"
             ).format(count=len(signatures), keys=len(trusted.pem_by_id))
-            + _reasons(marks, trusted.barred_release),
-            _("Get the public key from the Kominfo that packed it, over a way that you trust."),
+            + reasons,
+            _("Let a keeper of a key that counts sign it: smartcity sign")
+            if reasons
+            else _(
+                "Get the public key from the Kominfo that packed it, over a way that you trust."
+            ),
         )
     if found < trusted.threshold:
         raise UntrustedBundleError(
-            _("{found} trusted keys signed the bundle, and the ring asks for {needed}").format(
+            _("trusted keys that signed the bundle: {found}; the ring asks for {needed}").format(
                 found=found, needed=trusted.threshold
             )
-            + _reasons(marks, trusted.barred_release),
+            + reasons,
             _("Let another keeper of a release key sign it: smartcity sign"),
         )
     pairs = zip(signatures, signers, strict=True)

@@ -6,6 +6,7 @@ prints is read by `inspection`. Whether an app is healthy is judged in `install`
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from smartcity_pkg.catalogue.app import Hook
@@ -18,6 +19,7 @@ from smartcity_pkg.engines import archive, commands, inspection
 from smartcity_pkg.engines.engine import ContainerState, Project
 from smartcity_pkg.hosts.facts import EngineFacts, EngineImage, ServerFacts, gather, need_engine
 from smartcity_pkg.hosts.host import Completed, Host
+from smartcity_pkg.hosts.packed import unpacked
 from smartcity_pkg.hosts.store import StorePaths
 
 _HOOK_TIMEOUT_S = 1800.0
@@ -211,7 +213,9 @@ class ComposeEngine:
         self._run(commands.clear_hooks(project.name))
         for name in project.networks:
             self._run(commands.ensure_network(name))
-        self._compose(project, commands.run(project, hook), timeout_s=_HOOK_TIMEOUT_S)
+        done = self._host.run(commands.run(project, hook), timeout_s=_HOOK_TIMEOUT_S, check=False)
+        if not done.ok:
+            raise self._hook_failed(project, hook, done)
 
     def hook_argv(self, project: Project, hook: Hook) -> tuple[str, ...]:
         """The command line of the server that runs a hook; see the protocol."""
@@ -227,7 +231,7 @@ class ComposeEngine:
             check=False,
         )  # fmt: skip
         if not done.ok:
-            raise self._compose_failed("run", project, done)
+            raise self._hook_failed(project, hook, done)
 
     def stop(self, project: Project) -> None:
         """Stop the app's containers and keep them."""
@@ -246,7 +250,11 @@ class ComposeEngine:
         """The containers of these projects, hooks' containers left out, sorted by service."""
         if not projects:
             return ()
-        return inspection.container_states(self._run(commands.inspect_containers(projects)).text)
+        done = self._run(commands.inspect_containers(projects))
+        try:
+            return inspection.container_states(unpacked(self._host, done).decode(errors="replace"))
+        except RemoteCommandError as error:
+            raise EngineError(error.message, error.hint) from error
 
     def logs(self, container_id: str, lines: int, since: str = "") -> str:
         """The last lines that a container wrote, oldest first."""
@@ -266,6 +274,16 @@ class ComposeEngine:
         done = self._host.run(argv, timeout_s=timeout_s, check=False)
         if not done.ok:
             raise self._compose_failed(_subcommand(argv), project, done)
+
+    def _hook_failed(self, project: Project, hook: Hook, done: Completed) -> EngineError:
+        return EngineError(
+            _("{host}: the command “{command}” of {app} failed: {said}").format(
+                host=self._host.name,
+                command=shlex.join(hook.command)[:120],
+                app=project.name,
+                said=_last_lines(done),
+            )
+        )
 
     def _compose_failed(self, word: str, project: Project, done: Completed) -> EngineError:
         return EngineError(

@@ -43,8 +43,9 @@ class ContainerState:
 
     `health` is "", "starting", "healthy" or "unhealthy" ("" without a health check);
     `health_output` is what the last probe said. `patience_s` is how long the health check itself
-    may take to reach a verdict: start period plus all retries. `files` are the Compose files that
-    the container was made from.
+    may take to reach a verdict: `start_period_s` plus all retries. `out_of_memory`: the kernel
+    killed a process of it for reaching its limit. `files` are the Compose files that the container
+    was made from.
     """
 
     id: str
@@ -57,7 +58,9 @@ class ContainerState:
     health: str
     health_output: str
     patience_s: float
+    start_period_s: float
     exit_code: int
+    out_of_memory: bool
     restart_count: int
     started_at: str
     files: tuple[str, ...]

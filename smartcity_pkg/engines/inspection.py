@@ -29,6 +29,7 @@ def _container_state(entry: dict[str, Any]) -> ContainerState:
     health = state.get("Health") or {}
     status = health.get("Status", "")
     log = health.get("Log") or []
+    check = entry["Config"].get("Healthcheck") or {}
     files = labels.get(FILES_LABEL, "")
     return ContainerState(
         id=entry["Id"],
@@ -40,8 +41,10 @@ def _container_state(entry: dict[str, Any]) -> ContainerState:
         running=state["Status"] == "running",
         health="" if status == "none" else status,
         health_output=log[-1]["Output"].strip()[-_OUTPUT_CHARS:] if log else "",
-        patience_s=_patience_s(entry["Config"].get("Healthcheck") or {}),
+        patience_s=_patience_s(check),
+        start_period_s=check.get("StartPeriod", 0) / _NS_PER_S,
         exit_code=state["ExitCode"],
+        out_of_memory=state.get("OOMKilled", False),
         restart_count=entry.get("RestartCount", 0),
         started_at=state["StartedAt"],
         files=tuple(files.split(",")) if files else (),

@@ -7,7 +7,7 @@ repairs, finishes what a crash interrupted, and goes back. The story around it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from smartcity_pkg.catalogue.release import Release, ReleaseApp
@@ -15,11 +15,12 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Progress, Step
 from smartcity_pkg.engines.engine import ContainerState
 from smartcity_pkg.install.backups import Backup, folder_of
-from smartcity_pkg.install.health import wait_healthy, wait_routes
+from smartcity_pkg.install.health import wait_healthy, wait_steady
 from smartcity_pkg.install.journal import Journal
 from smartcity_pkg.install.outcome import Change, InstallOptions
 from smartcity_pkg.install.place import Place, providers_first
 from smartcity_pkg.install.probe import Route
+from smartcity_pkg.install.watch import Watch
 
 
 @dataclass
@@ -116,24 +117,21 @@ def apply(scene: Scene, release: Release | None, *, migrate: bool) -> Change:
     change = plan_change(scene, release)
     apps = release.on_server(scene.place.server) if release else ()
     by_name = {a.app: a for a in apps}
+    watches: list[Watch] = []
     for name in change.started:
         assert release is not None
-        _renew(scene, release, by_name[name], migrate=migrate)
+        watches.append(_renew(scene, release, by_name[name], watches, migrate=migrate))
     extra = _others(scene, release)
     for name in change.removed:
         _remove(scene, extra[name])
     if release is not None:
-        scene.progress(Step(_("Asking every public route")))
-        wait_routes(
-            scene.place.host,
-            public_routes(scene.place, release),
-            route_s=scene.options.route_s,
-            check=scene.check,
-        )
+        prove_steady(scene, watches, public_routes(scene.place, release))
     return change
 
 
-def _renew(scene: Scene, release: Release, app: ReleaseApp, *, migrate: bool) -> None:
+def _renew(
+    scene: Scene, release: Release, app: ReleaseApp, others: Sequence[Watch], *, migrate: bool
+) -> Watch:
     """Make one app's containers anew and wait until they are healthy."""
     scene.check()
     project = scene.place.project(release, app)
@@ -144,7 +142,7 @@ def _renew(scene: Scene, release: Release, app: ReleaseApp, *, migrate: bool) ->
         scene.data.migrated.append(app.app)
         with scene.journal.step("migrate", app.app):
             scene.place.engine.run_hook(project, app.migrate)
-    start(scene, release, app)
+    return start(scene, release, app, others)
 
 
 def put_back(scene: Scene, release: Release, app: ReleaseApp, backup: Backup) -> None:
@@ -163,21 +161,40 @@ def put_back(scene: Scene, release: Release, app: ReleaseApp, backup: Backup) ->
         scene.place.engine.feed_hook(project, app.restore, data)
 
 
-def start(scene: Scene, release: Release, app: ReleaseApp) -> None:
-    """Start `app` of `release` and wait until it is healthy; EngineError or NotHealthyError."""
+def start(scene: Scene, release: Release, app: ReleaseApp, others: Sequence[Watch] = ()) -> Watch:
+    """Start `app` of `release` and wait until it is healthy; EngineError or NotHealthyError.
+
+    `others` are apps that were started before: they must be well by then too. The watch goes on in
+    `prove_steady`.
+    """
     project = scene.place.project(release, app)
+    options = scene.options
     scene.progress(Step(_("Starting {app} {version}").format(app=app.app, version=app.version)))
     with scene.journal.step("apply", app.app):
         scene.place.engine.up(project)
-        wait_healthy(
-            scene.place.engine,
+        watch = Watch(
+            app.app,
             app.project,
             app.services,
-            app=app.app,
-            health_s=scene.options.health_s,
-            settle_s=scene.options.settle_s,
-            check=scene.check,
+            settle_s=options.settle_s,
+            health_s=options.health_s,
         )
+        wait_healthy(scene.place.engine, [*others, watch], check=scene.check)
+    return watch
+
+
+def prove_steady(scene: Scene, watches: Sequence[Watch], routes: Sequence[Route]) -> None:
+    """Wait until these routes answer and these apps have stayed well a while; NotHealthyError."""
+    scene.progress(Step(_("Asking the public routes, and watching whether all stays well")))
+    wait_steady(
+        scene.place.engine,
+        scene.place.host,
+        watches,
+        routes,
+        route_s=scene.options.route_s,
+        soak_s=scene.options.soak_s,
+        check=scene.check,
+    )
 
 
 def _remove(scene: Scene, app: ReleaseApp) -> None:

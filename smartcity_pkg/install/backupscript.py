@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from smartcity_pkg.hosts.host import DISK_FULL_STATUS, script
+from smartcity_pkg.install import usage
 
 HOOK_FAILED, NOT_READ_BACK, NOT_VERIFIED = 70, 71, 72
 
@@ -117,13 +118,31 @@ prune() {{
 }}
 one() {{ if (take "$@"); then prune "$2"; else echo "backup of $2 failed: $?" >&2; failed=1; fi; }}
 {apps}
+# How full the disks are tonight, for the forecast of `smartcity status`.
+free() {{ set -- $(stat -f -c '%a %S' "$1"); echo $(($1 * $2)); }}
+sample() {{
+  engine=$(docker info --format '{{{{.DockerRootDir}}}}' 2>/dev/null) || engine=
+  line="$(date +%s) store=$(free {root})" || return
+  if [ -d "$engine" ]; then line="$line engine=$(free "$engine")" || return; fi
+  {{ tail -n {samples} {root}/{usage} 2>/dev/null; echo "$line"; }} >{root}/{usage}.new &&
+    mv {root}/{usage}.new {root}/{usage}
+}}
+sample || true
 exit "$failed"
 """
 
 
 def nightly(root: str, takings: Iterable[Taking], *, lease_s: int) -> str:
-    """The script that the timer runs: every app in turn, one failure does not keep the others."""
+    """The script that the timer runs: every app in turn, one failure does not keep the others.
+
+    Afterwards it notes how full the disks are (`usage`).
+    """
     lines = [shlex.join(("one", *taking.arguments(root))) for taking in takings]
     return _NIGHTLY.format(
-        take=TAKE, root=shlex.quote(root), lease=lease_s, apps="\n".join(lines) or ":"
+        take=TAKE,
+        root=shlex.quote(root),
+        lease=lease_s,
+        apps="\n".join(lines) or ":",
+        usage=usage.FILE,
+        samples=usage.KEEP_LINES - 1,
     )

@@ -19,16 +19,19 @@ class InstallOptions:
 
     `health_s`: seconds an app has to become healthy (longer where its own health check says so).
     `settle_s`: seconds a service without health check must stay up. `route_s`: seconds the public
-    routes have to answer after the last app. `allow_downgrade`: install a release with a lower
-    number than the highest that was installed. `accept` names the preflight rules whose warnings
-    are known and taken. `public_names` should lead to the server. `clock`: our own time (Unix),
-    which decides whether the agreement holds today. `without_backup` names apps that may be
-    upgraded although their data cannot be backed up. `at_hand`: see `Place`.
+    routes have to answer after the last app. `soak_s`: seconds for which all that was started must
+    then have been well without a break; most apps' own checks look twice in it.
+    `allow_downgrade`: install a release with a lower number than the highest that was installed.
+    `accept` names the preflight rules whose warnings are known and taken. `public_names` should
+    lead to the server. `clock`: our own time (Unix), which decides whether the agreement holds
+    today. `without_backup` names apps that may be upgraded although their data cannot be backed up.
+    `at_hand`: see `Place`.
     """
 
     health_s: float = 120.0
     settle_s: float = 5.0
     route_s: float = 60.0
+    soak_s: float = 5.0
     allow_downgrade: bool = False
     accept: frozenset[str] = frozenset()
     public_names: tuple[str, ...] = ()

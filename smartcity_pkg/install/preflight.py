@@ -100,6 +100,7 @@ def identity(q: Question) -> Iterator[Finding]:
             _("the release has no app for the server {server}; it has for: {servers}").format(
                 server=q.server, servers=", ".join(_release(q).plan.servers)
             ),
+            _("give one of those servers (--server), or plan anew: smartcity select"),
         )
 
 

@@ -28,9 +28,8 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.progress import Note, Progress, Step, no_progress
 from smartcity_pkg.hosts.facts import gather
 from smartcity_pkg.install import backups, installed
-from smartcity_pkg.install.apply import Scene, public_routes, put_back, start
+from smartcity_pkg.install.apply import Scene, prove_steady, public_routes, put_back, start
 from smartcity_pkg.install.backups import Backup
-from smartcity_pkg.install.health import wait_routes
 from smartcity_pkg.install.journal import Journal
 from smartcity_pkg.install.lock import Lock, this_process
 from smartcity_pkg.install.outcome import InstallOptions
@@ -156,7 +155,7 @@ def _exchange(
                 _("{server}: {why}\nand going back failed too: {second}").format(
                     server=scene.place.server, why=failure.message, second=second.message
                 ),
-                _("look at the server's state: smartcity status; then restore again"),
+                _("see what is wrong: smartcity doctor; put it right, then restore again"),
             ) from second
         raise RolledBackError(
             _("{server}: the data were not put back, {app} serves with those of before: {why}")
@@ -172,10 +171,6 @@ def _bring(scene: Scene, release: Release, app: ReleaseApp, backup: Backup) -> N
     if app.migrate is not None:
         with scene.journal.step("migrate", app.app):
             scene.place.engine.run_hook(scene.place.project(release, app), app.migrate)
-    start(scene, release, app)
-    wait_routes(
-        scene.place.host,
-        [r for r in public_routes(scene.place, release) if r.app == app.app],
-        route_s=scene.options.route_s,
-        check=scene.check,
-    )
+    watch = start(scene, release, app)
+    routes = [r for r in public_routes(scene.place, release) if r.app == app.app]
+    prove_steady(scene, [watch], routes)

@@ -29,14 +29,14 @@ from smartcity_pkg.engines.engine import Engine
 from smartcity_pkg.hosts.facts import gather
 from smartcity_pkg.hosts.host import Host, script
 from smartcity_pkg.install import installed
-from smartcity_pkg.install.apply import Scene, public_routes, start
-from smartcity_pkg.install.health import wait_routes
+from smartcity_pkg.install.apply import Scene, prove_steady, public_routes, start
 from smartcity_pkg.install.journal import Journal
 from smartcity_pkg.install.lock import Lock, this_process
 from smartcity_pkg.install.outage import OutageMeter
 from smartcity_pkg.install.outcome import InstallOptions
 from smartcity_pkg.install.place import Place, providers_first
 from smartcity_pkg.install.switch import prove_way_back
+from smartcity_pkg.install.watch import Watch
 
 MAX_BYTES = 64 * 1024
 
@@ -194,14 +194,10 @@ def _replace(
 
 
 def _restart(scene: Scene, release: Release, users: tuple[ReleaseApp, ...]) -> None:
+    watches: list[Watch] = []
     for app in users:
-        start(scene, release, app)
-    wait_routes(
-        scene.place.host,
-        public_routes(scene.place, release),
-        route_s=scene.options.route_s,
-        check=scene.check,
-    )
+        watches.append(start(scene, release, app, watches))
+    prove_steady(scene, watches, public_routes(scene.place, release))
 
 
 def _go_back(
@@ -225,5 +221,5 @@ def _go_back(
             _("{server}: {why}\nand going back failed too: {second}").format(
                 server=scene.place.server, why=why, second=second.message
             ),
-            _("look at the server's state: smartcity status; then install again"),
+            _("see what is wrong: smartcity doctor; put it right, then install again"),
         ) from second

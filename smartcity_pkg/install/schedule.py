@@ -62,6 +62,7 @@ After=docker.service
 [Service]
 Type=oneshot
 Nice=10
+IOSchedulingClass=idle
 ExecStart=/bin/sh {script} {keep}
 """
 _TIMER = """# Written by smartcity (backup schedule).
@@ -94,6 +95,11 @@ def script_path(place: Place) -> str:
     return str(place.store.root / "backup.sh")
 
 
+def units(script: str, daily: str, keep: int) -> tuple[str, str]:
+    """The texts of the service and the timer that run `script` daily at `daily` (HH:MM)."""
+    return _SERVICE.format(script=script, keep=keep), _TIMER.format(daily=daily)
+
+
 def refresh(place: Place, release: Release) -> tuple[str, ...]:
     """Write the script for the apps of `release` that have a hook; their names."""
     apps = [a for a in release.on_server(place.server) if a.backup is not None]
@@ -112,10 +118,12 @@ def schedule(place: Place, daily: str, keep: int) -> Scheduled:
     May be called again with another time. PreflightError where nothing is installed.
     """
     if not _TIME.match(daily):
-        raise UsageError(_("--daily is “{given}”, expected HH:MM").format(given=daily))
+        raise UsageError(
+            _("--daily is “{given}”, expected HH:MM").format(given=daily),
+            _("for instance: --daily 02:30"),
+        )
     apps = refresh(place, installed.require_current(place))
-    service = _SERVICE.format(script=script_path(place), keep=keep)
-    timer = _TIMER.format(daily=daily)
+    service, timer = units(script_path(place), daily, keep)
     done = place.host.run(script(_UNITS, UNITS, UNIT, service, timer))
     command = f"/bin/sh {script_path(place)} {keep}"
     return Scheduled(place.server, daily, keep, apps, command, done.text == "runs")

@@ -6,7 +6,7 @@ Drawing it is the caller's; whether an app is well is judged as `apply` judges i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from smartcity_pkg.bundle.receipt import Receipt
@@ -18,7 +18,7 @@ from smartcity_pkg.engines.engine import ContainerState, Engine
 from smartcity_pkg.hosts.facts import ServerFacts, gather
 from smartcity_pkg.hosts.host import Host
 from smartcity_pkg.hosts.store import StorePaths
-from smartcity_pkg.install import installed, receipts, watermark
+from smartcity_pkg.install import installed, receipts, usage, watermark
 from smartcity_pkg.install.apply import public_routes
 from smartcity_pkg.install.health import ask_all
 from smartcity_pkg.install.interrupted import Interrupted, interrupted
@@ -27,6 +27,7 @@ from smartcity_pkg.install.lock import Holder, read_holder
 from smartcity_pkg.install.offers import release_names
 from smartcity_pkg.install.place import Place, providers_first
 from smartcity_pkg.install.probe import Answer
+from smartcity_pkg.install.usage import Disk
 from smartcity_pkg.install.watermark import Watermark
 
 _JOURNAL_ENTRIES = 10
@@ -70,6 +71,7 @@ class ServerStatus:
     receipts: tuple[Receipt, ...] = ()
     watermark: Watermark | None = None
     interrupted: Interrupted | None = None
+    disks: tuple[Disk, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -94,13 +96,14 @@ def status(
         current=found.current,
         previous=found.previous,
         offered=release_names(place),
-        apps=_apps(place, release, facts) if release else (),
+        apps=_apps(place, release, known, facts) if release else (),
         holder=read_holder(host, paths),
         journal=journal[-_JOURNAL_ENTRIES:],
         facts=facts,
         receipts=receipts.read(place, found.current).receipts if found.current else (),
         watermark=_mark(place),
         interrupted=interrupted(journal, found.current),
+        disks=usage.disks(facts, usage.read(place)),
     )
 
 
@@ -111,7 +114,9 @@ def _mark(place: Place) -> Watermark | None:
     return None
 
 
-def _apps(place: Place, release: Release, facts: ServerFacts) -> tuple[AppStatus, ...]:
+def _apps(
+    place: Place, release: Release, known: Mapping[str, Release], facts: ServerFacts
+) -> tuple[AppStatus, ...]:
     apps = providers_first(release.on_server(place.server))
     states = place.engine.states([a.project for a in apps])
     answers = ask_all(place.host, public_routes(place, release))
@@ -120,7 +125,7 @@ def _apps(place: Place, release: Release, facts: ServerFacts) -> tuple[AppStatus
     found = []
     for app in apps:
         mine = tuple(s for s in states if s.project == app.project)
-        drift = [*_drift(app, mine, ids)]
+        drift = [*_drift(app, mine, ids), *_origins(place, release, app, known, mine)]
         if not intact:
             drift.append(_("files of the release were changed on the server"))
         found.append(
@@ -155,3 +160,28 @@ def _drift(
             )
     for service in sorted(set(app.services) - {c.service for c in containers}):
         yield _("{service} has no container").format(service=service)
+
+
+def _origins(
+    place: Place,
+    release: Release,
+    app: ReleaseApp,
+    known: Mapping[str, Release],
+    containers: Iterable[ContainerState],
+) -> Iterator[str]:
+    """Containers that were not made from the files that are installed, or from equal ones."""
+    for container in containers:
+        name = place.origin(container.files)
+        if name == release.name or container.service not in app.services:
+            continue
+        origin = known.get(name)
+        others = origin.on_server(place.server) if origin else ()
+        same = [a for a in others if a.app == app.app]
+        if origin is None or not same:
+            yield _("{service} was started from other files than those of the release").format(
+                service=container.service
+            )
+        elif origin.identity(same[0]) != release.identity(app):
+            yield _("{service} was started from the release {found}, not from {wanted}").format(
+                service=container.service, found=name, wanted=release.name
+            )

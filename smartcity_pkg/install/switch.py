@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core.errors import (
+    EngineError,
     LockedError,
     PreflightError,
     RollbackFailedError,
@@ -51,7 +52,7 @@ def switch(
             raise _link_lost(error) from error
         except (SmartCityError, KeyboardInterrupt) as failure:
             if before is not None and target is None:
-                raise  # a repair of what is current: there is nothing to go back to
+                raise _not_repaired(scene, before, failure) from failure
             _go_back(scene, target, failure)
             raise _rolled_back(scene, release, target, failure, meter) from failure
     return change, meter.outage_s
@@ -99,7 +100,7 @@ def _go_back(
             _("{server}: {why}\nand going back failed too: {second}").format(
                 server=scene.place.server, why=_reason(failure), second=second.message
             ),
-            _("look at the server's state: smartcity status; then install again"),
+            _("see what is wrong: smartcity doctor; put it right, then install again"),
         ) from second
 
 
@@ -131,6 +132,20 @@ def _rolled_back(
             why=why,
         )
     return RolledBackError(message, hint)
+
+
+def _not_repaired(
+    scene: Scene, current: Release, failure: SmartCityError | KeyboardInterrupt
+) -> SmartCityError | KeyboardInterrupt:
+    """A repair of what is current failed: going back is for a person to decide."""
+    if isinstance(failure, KeyboardInterrupt):
+        return failure
+    return EngineError(
+        _("{server}: {name} is installed, and could not be made well: {why}").format(
+            server=scene.place.server, name=current.name, why=failure.message
+        ),
+        _("what is likely wrong: smartcity doctor; to the release before: smartcity rollback"),
+    )
 
 
 def _reason(failure: SmartCityError | KeyboardInterrupt) -> str:

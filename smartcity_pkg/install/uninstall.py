@@ -18,7 +18,7 @@ from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.engines.engine import Engine
 from smartcity_pkg.hosts.facts import gather
 from smartcity_pkg.hosts.host import Host, script
-from smartcity_pkg.install import installed, schedule
+from smartcity_pkg.install import installed, schedule, usage
 from smartcity_pkg.install.apply import Scene, apply
 from smartcity_pkg.install.journal import Journal
 from smartcity_pkg.install.lock import Lock, this_process
@@ -33,7 +33,7 @@ rm -rf -- "$@"
 sync .
 """
 _ALWAYS = ("current", "previous", "releases", "backup.sh")
-_WITH_DATA = ("secrets", "backups", "store", "watermark.json")
+_WITH_DATA = ("secrets", "backups", "store", "watermark.json", usage.FILE)
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,13 @@ def hook(app: AppServer, name: str, given: bytes = b"") -> subprocess.CompletedP
     )  # fmt: skip
 
 
-def rows(postgres: Postgres, schema: str = "public") -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table of LAKSA, and the places of its sequences."""
-    target = f"host=127.0.0.1 port={postgres.port} dbname=laksa user=laksa"
-    with psycopg.connect(target, password=postgres.password("laksa")) as connection:
+def rows(
+    postgres: Postgres, schema: str = "public", app: str = "laksa"
+) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table of an app, and the places of its sequences."""
+    name = app.replace("-", "_")
+    target = f"host=127.0.0.1 port={postgres.port} dbname={name} user={name}"
+    with psycopg.connect(target, password=postgres.password(app)) as connection:
         tables = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", (schema,)
         ).fetchall()
@@ -82,12 +85,70 @@ def test_restoring_brings_back_every_row_and_file_and_nothing_else(
     assert journeys.file_complaint(laksa.base_url)
 
 
+def _permits(app: AppServer) -> None:
+    number = journeys.apply_for_permit(app.base_url)
+    officer = journeys.Officer(app.base_url, app.app, OFFICER_PASSWORD)
+    journeys.decide_permit(officer, number, "disetujui", "Berkas lengkap.")
+
+
+def _jobs(app: AppServer) -> None:
+    officer = journeys.Officer(app.base_url, app.app, OFFICER_PASSWORD)
+    vacancy = journeys.publish_vacancy(officer)
+    journeys.apply_for_job(app.base_url, vacancy, journeys.register_seeker(app.base_url))
+
+
+def _letters(app: AppServer) -> None:
+    officer = journeys.Officer(app.base_url, app.app, OFFICER_PASSWORD)
+    journeys.dispose_letter(officer, journeys.register_letter(officer))
+
+
+_PERMITS = [{"code": "reklame", "name": "Izin reklame", "documents": "KTP"},
+            {"code": "lain", "name": "Izin lain", "documents": "KTP"}]  # fmt: skip
+OTHERS: dict[str, tuple[Callable[[AppServer], None], dict[str, object]]] = {
+    "perizinan": (_permits, {"permit_types": _PERMITS, "max_upload_mib": 1}),
+    "siap-kerja": (_jobs, {}),
+    "e-surat": (_letters, {}),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_service_app_gets_its_data_back(
+    start_app: Callable[..., AppServer], postgres: Postgres, pg_bin: Path, name: str
+) -> None:
+    use, settings = OTHERS[name]
+    app = start_app(name, **settings)
+    app.environment["PATH"] = f"{pg_bin}{os.pathsep}{os.environ['PATH']}"
+    use(app)
+    made = hook(app, "backup")
+    assert made.returncode == 0, made.stderr
+    assert hook(app, "verify", made.stdout).returncode == 0
+    before = (rows(postgres, app=name), files(app))
+    assert sum(map(len, before[0].values())) > 2, "there is something to lose"
+    assert before[1], "files too"
+    use(app)
+    assert (rows(postgres, app=name), files(app)) != before
+    restored = hook(app, "restore", made.stdout)
+    assert restored.returncode == 0, restored.stderr
+    assert (rows(postgres, app=name), files(app)) == before
+    use(app)
+    cut = made.stdout[: made.stdout.index(b"files/")]
+    for what in ("verify", "restore"):
+        assert hook(app, what, cut).returncode == 1
+
+
+def _blocks(kept: bytes) -> int:
+    """The bytes of a tar without the zeros that end it."""
+    return -(-len(kept.rstrip(b"\0")) // 512) * 512
+
+
 def damaged(kept: bytes) -> dict[str, bytes]:
     archive = kept.index(b"PGDMP")
     files_at = kept.index(b"files/")
     return {
         "cut in the database": kept[: files_at // 2],
         "cut in a file": kept[: files_at + 600],
+        "cut before the first file": kept[:files_at],
+        "cut in the mark of its end": kept.rstrip(b"\0").ljust(_blocks(kept) + 512, b"\0"),
         "no archive of pg_dump": kept[:archive] + b"XXXXX" + kept[archive + 5 :],
         "empty": b"",
         "no backup": b"something else" * 1000,

@@ -29,6 +29,7 @@ class Life:
         self.server = lab.server("lama")
         self.disk = space.folder / "disk"
         self.disk.mkdir()
+        self.second = lab.server("cadangan", engine=False)
         self.identity = space.folder / "pemda-identity.txt"
         self.tickets: list[str] = []
         self.data: tuple[str, str] = ("", "")
@@ -40,6 +41,12 @@ class Life:
         profile = yaml.safe_load(path.read_text())
         profile["choice"] = {"must": ["laksa"], "exclude": ["perizinan", "siap-kerja", "e-surat"]}
         path.write_text(yaml.safe_dump(profile, sort_keys=False))
+
+    @property
+    def far(self) -> list[str]:
+        """The second place over SSH, as options are followed by it."""
+        return [f"ssh://root@{self.second.address}/srv/cadangan", "--ssh-key",
+                str(self.lab.client_key)]  # fmt: skip
 
     @property
     def url(self) -> str:
@@ -74,6 +81,7 @@ def life(lab: Lab, workspace: Workspace) -> Iterator[Life]:
     living = Life(lab, workspace)
     yield living
     living.server.remove()
+    living.second.remove()
 
 
 def photo(number: int) -> bytes:
@@ -121,7 +129,30 @@ def test_03_without_a_key_nothing_is_copied_and_with_one_nothing_is_readable(lif
     assert not [p for p in copies if life.tickets[0].encode() in p.read_bytes()]
 
 
-def test_04_the_timer_backs_up_by_the_servers_own_shell(life: Life) -> None:
+def test_04_a_second_server_holds_copies_once_its_host_key_is_known(life: Life) -> None:
+    recipient = life.identity.read_text().splitlines()[0].removeprefix("# public key: ")
+    line = ("backup", "copy", REGION, "--recipient", recipient, "--to", *life.far)
+    unknown = life.space.smartcity(*line, code=12)
+    assert life.second.host_key.split()[1] in unknown.error["message"]
+    known = life.space.folder / "home/.ssh/known_hosts"
+    known.parent.mkdir(exist_ok=True)
+    known.write_text(f"{life.second.address} {life.second.host_key}\n")
+    (done,) = life.space.smartcity(*line).json["copies"]
+    assert done["sent_bytes"] > 12 * 1000
+    (again,) = life.space.smartcity(*line).json["copies"]
+    assert again["sent_bytes"] == 0
+    (there,) = life.space.smartcity("backup", "list", REGION, "--from", *life.far).json["backups"]
+    assert there["name"] == done["name"]
+    (sound,) = life.space.smartcity("backup", "verify", REGION, "--from", *life.far).json["backups"]
+    assert sound["sound"] is True
+    folder = life.second.path("/srv/cadangan")
+    copies = [p for p in folder.rglob("*") if p.is_file()]
+    assert sorted(p.name for p in copies) == ["data.age", "manifest.json"]
+    assert all(p.stat().st_mode & 0o077 == 0 for p in copies)
+    assert not [p for p in copies if life.tickets[0].encode() in p.read_bytes()]
+
+
+def test_05_the_timer_backs_up_by_the_servers_own_shell(life: Life) -> None:
     (done,) = life.space.smartcity(
         "backup", "schedule", REGION, "--daily", "02:30", "--keep", "1"
     ).json["servers"]
@@ -131,20 +162,53 @@ def test_04_the_timer_backs_up_by_the_servers_own_shell(life: Life) -> None:
     assert [b["why"] for b in found] == ["command", "schedule"]
 
 
-def test_05_no_secret_is_in_what_was_made(life: Life) -> None:
+def test_06_no_secret_is_in_what_was_made(life: Life) -> None:
     root = life.server.path(STORE)
     secrets = {p.read_text().strip() for p in (root / "secrets").rglob("*") if p.is_file()}
     secrets.add(life.identity.read_text().splitlines()[-1])
     looked = [root / "journal.jsonl", root / "backup.sh"]
     looked += [p for p in (root / "backups").rglob("*") if p.is_file()]
     looked += [p for p in life.disk.rglob("*") if p.is_file()]
+    looked += [p for p in life.second.path("/srv/cadangan").rglob("*") if p.is_file()]
     assert len(secrets) >= 4
     for path in looked:
         content = path.read_bytes()
         assert not [s for s in secrets if s.encode() in content], path
 
 
-def test_06_the_server_is_lost_and_a_new_one_has_all_data(life: Life) -> None:
+def test_07_the_databases_password_is_changed_and_nobody_notices(life: Life) -> None:
+    def password() -> str:
+        return life.secret("laksa/db_password")
+
+    def log_in(word: str) -> str:
+        """What PostgreSQL answers to LAKSA's user, asked as the app asks it: over the network."""
+        psql = "/usr/lib/postgresql/17/bin/psql -h postgres -U laksa -d laksa -At -c 'SELECT 42'"
+        done = life.server.run(
+            ["docker", "exec", "--env", f"PGPASSWORD={word}", "smartcity-postgres-postgres-1",
+             "sh", "-c", psql],
+        )  # fmt: skip
+        return (done.stdout + done.stderr).strip()
+
+    old, before = password(), life.all_data()
+    assert log_in(old) == "42"
+    (report,) = life.space.smartcity("secret", "rotate", REGION, "laksa", "db_password").json[
+        "servers"
+    ]
+    assert set(report["restarted"]) == {"postgres", "laksa"}
+    assert password() != old
+    assert log_in(password()) == "42"
+    assert "password authentication failed" in log_in(old)
+    assert life.all_data() == before
+    assert journeys.read_status(life.url, life.tickets[0])["colour"] == "kuning"
+    ticket = journeys.file_complaint(life.url)
+    assert journeys.read_status(life.url, ticket)["colour"] == "merah"
+    assert life.space.smartcity("status", REGION).json["servers"][0]["healthy"] is True
+    # The hooks take the new password too.
+    (made,) = life.space.smartcity("backup", "create", REGION).json["backups"]
+    assert made["verified"] is True
+
+
+def test_08_the_server_is_lost_and_a_new_one_has_all_data(life: Life) -> None:
     life.server.remove()
     life.server = life.lab.server("baru")
     life.aim()
@@ -157,7 +221,7 @@ def test_06_the_server_is_lost_and_a_new_one_has_all_data(life: Life) -> None:
     )
     assert "--identity" in wrong.error["hint"]
     report = life.space.smartcity(
-        "backup", "restore", REGION, "--app", "laksa", "--from", "disk",
+        "backup", "restore", REGION, "--app", "laksa", "--from", *life.far,
         "--identity", str(life.identity), "--yes",
     ).json  # fmt: skip
     total_s = time.monotonic() - began
@@ -174,7 +238,7 @@ def test_06_the_server_is_lost_and_a_new_one_has_all_data(life: Life) -> None:
     )
 
 
-def test_07_going_back_from_an_upgrade_can_bring_the_data_of_before(life: Life) -> None:
+def test_09_going_back_from_an_upgrade_can_bring_the_data_of_before(life: Life) -> None:
     before = life.all_data()
     exercise.next_version(life.space.folder / "bundles", "laksa", "1.0.1")
     images.build_app_images(life.space.docker_host, life.space.folder / "bundles")

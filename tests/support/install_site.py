@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from install_world import PORT, SERVER, Draft, World
 
@@ -21,7 +21,7 @@ from smartcity_pkg.install.status import ServerStatus, status
 from smartcity_pkg.install.uninstall import UninstallReport, uninstall
 from smartcity_pkg.lab.server import Server
 
-OPTIONS = InstallOptions(health_s=30, settle_s=3, route_s=5)
+OPTIONS = InstallOptions(health_s=30, settle_s=3, route_s=5, soak_s=2)
 
 
 @dataclass
@@ -38,6 +38,7 @@ class Site:
     def install(self, draft: Draft, *, host: Host | None = None, older: bool = False,
                 accept: tuple[str, ...] = (),
                 watch: Callable[[Event], None] | None = None,
+                soak_s: float = OPTIONS.soak_s,
                 without_backup: tuple[str, ...] = ()) -> InstallReport:  # fmt: skip
         """Install a release that was shipped."""
         self.events.clear()
@@ -47,20 +48,21 @@ class Site:
             trusted=self.world.trusted,
             release_name=self.world.bundle(draft)[1].release.name,
             progress=watch or self.events.append,
-            options=InstallOptions(
-                OPTIONS.health_s,
-                OPTIONS.settle_s,
-                OPTIONS.route_s,
+            options=replace(
+                OPTIONS,
+                soak_s=soak_s,
                 allow_downgrade=older,
                 accept=frozenset(accept),
                 without_backup=without_backup,
             ),
         )
 
-    def deploy(self, draft: Draft, *, older: bool = False) -> InstallReport:
+    def deploy(
+        self, draft: Draft, *, older: bool = False, soak_s: float = OPTIONS.soak_s
+    ) -> InstallReport:
         """Ship by hand, then install."""
         self.world.ship(self.host, draft)
-        return self.install(draft, older=older)
+        return self.install(draft, older=older, soak_s=soak_s)
 
     def rollback(self, *, with_data: bool = False) -> RollbackReport:
         """Go back."""

@@ -138,11 +138,14 @@ class Draft:
     restore: str = _RESTORE
     verify: str = "tar -tf - >/dev/null"
     has_check: bool = True
+    start_period_s: int = 1
+    restart: Literal["any", "none"] = "any"
     store_version: str = "1.0.0"
     with_extra: bool = False
     route_health: str = "/lapor/sehat"
     region: str = "32.15"
     server: str = SERVER
+    entrance: bool = True
     memory_mib: float = 64
     granted: Literal["all"] | tuple[str, ...] = "all"
     expires: date | None = None
@@ -220,7 +223,7 @@ class World:
         page = f"{draft.page}\n".encode()
         pages: dict[str, bytes | str] = {"www/lapor/sehat": page, "www/lapor/index.html": page}
         check = {"Test": ["CMD-SHELL", draft.healthy], "Interval": 10**9, "Timeout": 10**9,
-                 "Retries": 3, "StartPeriod": 10**9}  # fmt: skip
+                 "Retries": 3, "StartPeriod": draft.start_period_s * 10**9}  # fmt: skip
         made = {
             "penyimpan": image(
                 f"contoh/penyimpan:{draft.store_version}",
@@ -261,7 +264,7 @@ class World:
                     self.key, region=draft.region, apps=draft.granted, expires=draft.expires
                 ),
                 output=self.folder / f"bundle-{len(self._made)}",
-                entrance_ports={draft.server: PORT},
+                entrance_ports={draft.server: PORT} if draft.entrance else {},
                 policy=POLICY,
             )
         )
@@ -356,7 +359,7 @@ def _compose(draft: Draft, name: str) -> dict[str, Any]:
         "stop_grace_period": "0s",
         "volumes": ["data:/data"],
         "deploy": {
-            "restart_policy": {"condition": "any", "delay": "100ms"},
+            "restart_policy": {"condition": draft.restart, "delay": "100ms"},
             "resources": {"limits": {"memory": "64M", "cpus": "1"}},
         },
         "environment": {"VERSION": draft.version if name == "lapor" else draft.store_version},

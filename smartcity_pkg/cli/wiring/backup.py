@@ -21,6 +21,7 @@ from smartcity_pkg.core.progress import Step
 from smartcity_pkg.core.units import seconds_text
 
 if TYPE_CHECKING:
+    from smartcity_pkg.hosts.address import SshAddress
     from smartcity_pkg.install.backups import Backup
     from smartcity_pkg.install.copies import Copied
     from smartcity_pkg.install.place import Place
@@ -160,7 +161,9 @@ def schedule(
     from smartcity_pkg.install.schedule import unschedule
 
     if off == (daily is not None):
-        raise UsageError(_("give --daily HH:MM, or --off"))
+        raise UsageError(
+            _("--daily and --off: just one of them is needed"), _("for instance: --daily 02:30")
+        )
     done, stopped = [], []
     for target in targets(session.pemda(name), servers):
         with target.place() as place:
@@ -188,7 +191,9 @@ def copy_all(
     pemda = session.pemda(name)
     known = recipient or (pemda.backup.recipient if pemda.backup else "")
     if recipient and unencrypted:
-        raise UsageError(_("--recipient and --unencrypted contradict each other"))
+        raise UsageError(
+            _("--recipient and --unencrypted contradict each other"), _("leave one of them out")
+        )
     if not known and not unencrypted:
         raise UsageError(
             _("copies are encrypted to an age recipient, and the profile names none"),
@@ -333,22 +338,34 @@ def _shelf(
             )
         yield FolderShelf(folder / below)
         return
-    from smartcity_pkg.hosts.address import SshAddress
     from smartcity_pkg.hosts.ssh import connect
 
+    address, far = far_place(place, ssh_key)
+    with closing(connect(address, name=address.host)) as host:
+        yield HostShelf(host, f"{far}/{below}")
+
+
+def far_place(place: str, ssh_key: Path | None) -> tuple[SshAddress, str]:
+    """The host and the folder that `ssh://…` names; UsageError where it names none."""
+    from smartcity_pkg.hosts.address import SshAddress
+
     url = urlsplit(place)
-    if not url.hostname or url.path in ("", "/") or url.password:
+    try:
+        port = url.port or 22
+    except ValueError:  # no number, or none of a port
+        port = 0
+    if not port or not url.hostname or url.path in ("", "/") or url.password:
         raise UsageError(
-            _("“{given}” is no place, expected ssh://user@host[:port]/folder").format(given=place)
+            _("“{given}” is no place, expected ssh://user@host[:port]/folder").format(given=place),
+            _("for instance: --to ssh://cadangan@192.0.2.9/srv/cadangan"),
         )
     address = SshAddress(
         host=url.hostname,
-        port=url.port or 22,
+        port=port,
         user=url.username or "root",
         key_file=str(ssh_key) if ssh_key else None,
     )
-    with closing(connect(address, name=url.hostname)) as host:
-        yield HostShelf(host, f"{url.path.rstrip('/')}/{below}")
+    return address, url.path.rstrip("/")
 
 
 def _of(shelf: Shelf, apps: list[str] | None) -> list[Backup]:

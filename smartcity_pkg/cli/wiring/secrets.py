@@ -31,7 +31,8 @@ def value_from(file: Path | None) -> bytes:
                         most=MAX_BYTES, found=len(value)
                     ),
                     str(file),
-                )
+                ),
+                _("write the value into it, and nothing else"),
             )
         return value
     if not sys.stdin.isatty():

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from smartcity_pkg.core.i18n import _
-from smartcity_pkg.core.units import seconds_text
+from smartcity_pkg.core.units import bytes_text, number_text, seconds_text
 from smartcity_pkg.ui.presenter import Facts, Line, Part, Result, Table
 from smartcity_pkg.ui.views.bundle import receipt_text
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from smartcity_pkg.install.status import AppStatus, ServerStatus
     from smartcity_pkg.install.uninstall import UninstallReport
+    from smartcity_pkg.install.usage import Disk
 
 
 def installed(reports: Sequence[InstallReport]) -> Result:
@@ -134,6 +135,7 @@ def states(found: Sequence[ServerStatus]) -> Result:
             pairs.append((_receipt_label(receipt.step), receipt_text(receipt)))
         if state.holder:
             pairs.append((_("locked by"), str(state.holder.owner)))
+        pairs += [_disk(disk) for disk in state.disks]
         parts.append(Facts(state.server, pairs))
         if state.apps:
             rows = [_app_row(app) for app in state.apps]
@@ -151,6 +153,22 @@ def states(found: Sequence[ServerStatus]) -> Result:
             text = _("all is well") if state.well else _("not all is well")
             parts.append(Line(f"{state.server}: {text}", tone))
     return Result("status", {"servers": [_status_data(s) for s in found]}, parts)
+
+
+def _disk(disk: Disk) -> tuple[str, str]:
+    names = {
+        "store": _("the store's disk"),
+        "engine": _("Docker's disk"),
+        "store+engine": _("disk"),
+    }
+    text = _("{free} of {total} free").format(
+        free=bytes_text(disk.free_bytes), total=bytes_text(disk.total_bytes)
+    )
+    if disk.full_in_days is not None:
+        text += "; " + _("full in about {days} days, at the pace of the last weeks").format(
+            days=number_text(disk.full_in_days)
+        )
+    return names[disk.place], text
 
 
 def _receipt_label(step: str) -> str:
@@ -225,6 +243,7 @@ def _status_data(state: ServerStatus) -> dict[str, Any]:
         "receipts": [r.model_dump(mode="json") for r in state.receipts],
         "interrupted": asdict(state.interrupted) if state.interrupted else None,
         "locked_by": state.holder.owner if state.holder else None,
+        "disks": [asdict(d) for d in state.disks],
         "apps": [
             {
                 "app": a.app,

@@ -110,7 +110,7 @@ def test_two_of_three_need_two_different_keys(three: tuple[Keys, Keys, Keys]) ->
         assert len(check_signatures(ROOT, pair, trusted)) == 2
     assert len(check_signatures(ROOT, [a, b, c], trusted)) == 3
     for few in ([a], [a, a], [a, replace(a, key_id="")]):
-        with pytest.raises(UntrustedBundleError, match=r"1 trusted keys .* asks for 2"):
+        with pytest.raises(UntrustedBundleError, match=r"bundle: 1; the ring asks for 2"):
             check_signatures(ROOT, few, trusted)
 
 
@@ -129,7 +129,7 @@ def test_a_key_that_does_not_count_is_none_of_the_two(
 
 def test_a_foreign_key_is_none_of_the_two(three: tuple[Keys, Keys, Keys], keys: Keys) -> None:
     signatures = [sign_root(ROOT, k.signing) for k in (three[0], keys)]
-    with pytest.raises(UntrustedBundleError, match="1 trusted keys"):
+    with pytest.raises(UntrustedBundleError, match="signed the bundle: 1;"):
         check_signatures(ROOT, signatures, of_three(three, 2))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from smartcity_pkg.install import backupscript
+from smartcity_pkg.install import backupscript, usage
 from smartcity_pkg.install.backups import Manifest, read_manifest
 from smartcity_pkg.install.backupscript import Taking, nightly, take
 
@@ -110,3 +111,17 @@ def test_the_timer_gives_way_to_an_installation(tmp_path: Path) -> None:
         done = subprocess.run(["sh", str(script)], capture_output=True, check=False)
         assert done.returncode == status, done.stderr
     assert len(found(tmp_path)) == 1
+
+
+def test_every_night_the_disks_are_sampled_and_old_samples_go(tmp_path: Path) -> None:
+    script, file = tmp_path / "backup.sh", tmp_path / usage.FILE
+    script.write_text(nightly(str(tmp_path), [GOOD], lease_s=120))
+    file.write_text("".join(f"{n} store={n}\n" for n in range(1, usage.KEEP_LINES + 1)))
+    for _night in range(2):
+        subprocess.run(["sh", str(script)], capture_output=True, check=True)
+    samples = usage.parse(file.read_text())
+    assert len(samples) == usage.KEEP_LINES
+    assert samples[0].at_s == 3
+    free = os.statvfs(tmp_path)
+    assert samples[-1].free_bytes["store"] == pytest.approx(free.f_bavail * free.f_frsize, rel=0.5)
+    assert [p.name for p in tmp_path.glob("*.new")] == []

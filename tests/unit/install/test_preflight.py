@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 from bundle_world import grant_bytes
-from install_facts import AROUND, ENGINE, FACTS, GB
+from install_facts import AROUND, BAD, FACTS, GB, WARNED, around, container, facts
 from install_world import PORT, SERVER, Draft, World
 
 from smartcity_pkg.bundle.grant import Grant, parse
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core.errors import InputError, PreflightError, UsageError
-from smartcity_pkg.hosts.facts import EngineImage, FileSystem, ServerFacts
-from smartcity_pkg.hosts.surroundings import FoundContainer, Inodes, Surroundings
+from smartcity_pkg.hosts.facts import EngineImage, FileSystem
 from smartcity_pkg.install.check import load, save
 from smartcity_pkg.install.preflight import RULES, judge, judge_all, require
 from smartcity_pkg.install.question import Question
@@ -31,64 +30,8 @@ def question(world: World, **changes: Any) -> Question:
     return dataclasses.replace(made, **changes)
 
 
-def facts(**changes: Any) -> ServerFacts:
-    return dataclasses.replace(FACTS, **changes)
-
-
-def around(**changes: Any) -> Surroundings:
-    return dataclasses.replace(AROUND, **changes)
-
-
-def container(name: str, project: str = "", release: str = "", *ports: int) -> FoundContainer:
-    files = (f"/var/lib/smartcity/releases/{release}/x.yaml",) if release else ()
-    return FoundContainer(name, "running", project, files, frozenset(ports))
-
-
-def engine(**changes: Any) -> ServerFacts:
-    return facts(engine=dataclasses.replace(ENGINE, **changes))
-
-
 def test_a_good_server_passes_without_a_word(world: World) -> None:
     assert judge(question(world)) == ()
-
-
-BAD = {
-    "other server": ({"server": "s9"}, "identity", ["s9", "s1"]),
-    "wrong processor": ({"facts": facts(architecture="arm64")}, "architecture", ["amd64", "arm64"]),
-    "old engine": ({"facts": engine(version="19.03.15")}, "engine", ["19.03.15", "20.10"]),
-    "old compose": ({"facts": engine(compose_version="1.29.2")}, "engine", ["1.29.2", "2.0"]),
-    "odd version": ({"facts": engine(version="dev")}, "engine", ["dev"]),
-    "no tar": ({"facts": facts(tools=frozenset({"sha256sum", "stat", "zstd"}))}, "tools", ["tar"]),
-    "store full": ({"facts": facts(store_disk=FileSystem(1, 10**6, GB))}, "disk", ["1.0 MB"]),
-    "little memory": ({"facts": facts(memory_bytes=32 * 2**20)}, "memory", ["67.1 MB", "33.6 MB"]),
-    "no docker": ({"facts": facts(engine=None, docker_installed=False)}, "engine", ["no Docker"]),
-    "silent docker": ({"facts": facts(engine=None)}, "engine", ["does not answer"]),
-    "no compose": ({"facts": engine(compose_version="")}, "engine", ["docker compose"]),
-    "temporary full": (
-        {"around": around(temporary_disk=FileSystem(9, 10**6, GB))},
-        *("disk", ["temporary", "16.8 MB", "1.0 MB"]),
-    ),
-    "two places on one disk": (
-        {
-            "facts": facts(store_disk=FileSystem(9, 70 * 10**6, GB)),
-            "around": around(temporary_disk=FileSystem(9, 70 * 10**6, GB)),
-        },
-        *("disk", ["store", "temporary", "83.9 MB", "70.0 MB"]),
-    ),
-    "no inodes": (
-        {"around": around(inodes={"engine": Inodes(7, 10**6)})},
-        "inodes",
-        ["7", "5,000"],
-    ),
-    "port taken": (
-        {"around": around(listening=frozenset({PORT}))},
-        *("entrance", [str(PORT), "another program"]),
-    ),
-    "port of a container": (
-        {"around": around(containers=(container("web", "toko", "", PORT),))},
-        *("entrance", [str(PORT), "web"]),
-    ),
-}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -122,15 +65,6 @@ def test_an_upgrade_counts_only_what_comes_in_addition(world: World) -> None:
     assert judge(question(world, release=after, before=before, facts=tight)) == ()
     [first] = judge(question(world, release=after, facts=tight))
     assert (first.rule, first.level) == ("memory", "warn")
-
-
-WARNED = {
-    "leftovers": ({"around": around(containers=(container("tua", "smartcity-lapor"),))}, False),
-    "names": ({"around": around(names={"kota.go.id": ()})}, True),
-    "firewall": ({"around": around(firewall=("-A DOCKER-USER -j DROP",))}, True),
-    "zstd": ({"facts": facts(tools=frozenset({"tar", "sha256sum", "stat"}))}, True),
-    "clock": ({"clock_s": 10**6}, False),
-}
 
 
 @pytest.mark.parametrize("rule", WARNED)

@@ -122,8 +122,9 @@ def _read(source: IO[bytes], restore: subprocess.Popen[bytes], folder: Path | No
     """Feed the database to `restore`, then write the files into `folder` (None: only read)."""
     assert restore.stdin
     pieces = 0
+    counted = _Counted(source)
     try:
-        with tarfile.open(fileobj=source, mode="r|") as tar:
+        with tarfile.open(fileobj=counted, mode="r|") as tar:
             for member in tar:
                 path = PurePosixPath(member.name)
                 content = tar.extractfile(member)
@@ -136,14 +137,30 @@ def _read(source: IO[bytes], restore: subprocess.Popen[bytes], folder: Path | No
                     _write_file(content, folder and folder.joinpath(*path.parts[1:]))
                 else:
                     raise BackupError(f"unexpected entry {member.name!r}")
-        while source.read(PIECE_BYTES):  # the padding after the tar's end
+        while counted.read(PIECE_BYTES):  # the padding after the tar's end
             pass
+        # tarfile takes a stream that was cut between two files for a whole one.
+        if counted.size_bytes - tar.offset < 2 * tarfile.BLOCKSIZE:
+            raise BackupError("not a whole backup: it was cut after a file")
     except tarfile.TarError as error:
         raise BackupError(f"not a whole backup: {error}") from error
     except BrokenPipeError:
         return  # pg_restore's own words are the reason
     if not pieces:
         raise BackupError("there is no database in it")
+
+
+class _Counted(io.RawIOBase):
+    """A stream that knows how much was read of it."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self.size_bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._source.read(size)
+        self.size_bytes += len(data)
+        return data
 
 
 def _write_file(content: IO[bytes], path: Path | None) -> None:
