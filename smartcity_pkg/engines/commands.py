@@ -19,6 +19,7 @@ SERVICE_LABEL = "com.docker.compose.service"
 FILES_LABEL = "com.docker.compose.project.config_files"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
 NETWORK_LABEL = "id.smartcity.network"
+_TRIED_LABEL = "id.smartcity.tried"
 
 
 _PUT_TOGETHER = """# put the image's archive together
@@ -34,10 +35,16 @@ tar -chf - -C "$1" . | docker load --quiet
 _PULL = """# pull the image
 docker pull --quiet "$1" >/dev/null
 """
-# The command need not exist: it stands in for the one that an image may lack.
+# The command need not exist: it stands in for the one that an image may lack. What an earlier try
+# left, when it lost its engine or its power, goes first.
 _TRY = """# try the images
+label=$1; shift
+docker ps --all --quiet --no-trunc --filter "label=$label" |
+  xargs -r docker rm --force --volumes >/dev/null
 for reference; do
-  if id=$(docker create --pull never --network none "$reference" true 2>/dev/null); then
+  if id=$(docker create --pull never --network none --label "$label" "$reference" true \\
+    2>/dev/null)
+  then
     docker rm --volumes "$id" >/dev/null
     echo "$reference"
   fi
@@ -121,7 +128,7 @@ def try_images(references: Iterable[str]) -> Argv:
 
     What `inspect` cannot see, this does.
     """
-    return script(_TRY, *references)
+    return script(_TRY, _TRIED_LABEL, *references)
 
 
 def read_back(reference: str) -> Argv:

@@ -62,7 +62,11 @@ def test_image_commands_name_exactly_one_reference() -> None:
 def test_scripts_take_values_as_arguments_and_say_their_names() -> None:
     for argv, name, values in (
         (commands.load("/d"), "load the image", ("/d",)),
-        (commands.try_images(["a:1", "b:2"]), "try the images", ("a:1", "b:2")),
+        (
+            commands.try_images(["a:1", "b:2"]),
+            "try the images",
+            ("id.smartcity.tried", "a:1", "b:2"),
+        ),
         (commands.read_back("a:1"), "read the image back", ("a:1",)),
         (commands.sync("/a", "/b"), "sync the disk", ("/a", "/b")),
         (commands.inspect_containers(["p", "q"]), "look at the containers", ("p", "q")),
