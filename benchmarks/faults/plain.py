@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from fault_clients import gaps
-from fault_releases import APP, ILL, NEW, OLD, REGION
-from fault_site import SERVER, STORE, FaultSite
-
-from smartcity_pkg.engines import commands
-from smartcity_pkg.engines.engine import Project
+from fault_releases import ILL, NEW, OLD, REGION
+from fault_site import FaultSite
 
 ACTS_S = 40.0
 _SETTLES_S = 2.0
@@ -66,11 +62,11 @@ def _ours(site: FaultSite, kind: str, codes: tuple[int, ...]) -> tuple[Outage, C
 
 def _plain(site: FaultSite, kind: str) -> Outage:
     began_s = time.monotonic()
-    site.sh(_line(site, kind))
+    site.compose_up(kind)
     took_s = time.monotonic() - began_s
     if kind == ILL:
         time.sleep(max(0.0, ACTS_S - took_s))
-        site.sh(_line(site, OLD))
+        site.compose_up(OLD)
     _wait_for(site, OLD if kind == ILL else kind)
     return _outage(site, PLAIN, kind, began_s, took_s)
 
@@ -85,19 +81,3 @@ def _outage(site: FaultSite, tool: str, kind: str, began_s: float, took_s: float
     time.sleep(_SETTLES_S)
     dark = gaps(site.watcher.seen, began_s, time.monotonic())
     return Outage(tool, kind, sum(dark), took_s)
-
-
-def _line(site: FaultSite, kind: str) -> str:
-    """`docker compose up -d` for LAKSA as this release has it."""
-    name = site.made[kind].name
-    app = next(a for a in site.release(name).on_server(SERVER) if a.app == APP)
-    folder = PurePosixPath(STORE) / "releases" / name
-    files = tuple(str(folder / file) for file in app.compose_files)
-    project = Project(
-        name=app.project,
-        directory=str(PurePosixPath(files[0]).parent),
-        files=files,
-        env_file=str(folder / app.env_file) if app.env_file else "",
-        networks=app.networks,
-    )
-    return " ".join(commands.compose(project, "up", "-d"))

@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fault_clients import Ticket, Watcher, Writer
@@ -23,6 +23,7 @@ from workspace import Ran, Workspace
 
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.engines import commands
+from smartcity_pkg.engines.engine import Project
 from smartcity_pkg.install import journal
 from smartcity_pkg.install.interrupted import Interrupted, interrupted
 from smartcity_pkg.lab.lab import Lab
@@ -179,19 +180,31 @@ class FaultSite:
     def reset(self) -> None:
         """The old release serves, unmigrated; no upgrade is loaded, unpacked or in the journal."""
         old = self.made[OLD].name
-        self.expire_lock()
         if self.current != old:
-            ran = self.smartcity("rollback", REGION)
-            if ran.code != 0 or self.current != old:
-                raise BackDoorError(f"no way back to the beginning: {ran.err[-2000:]}")
+            self.compose_up(OLD)
         self.sql(UNDO_MIGRATIONS)
         self.sh(
-            f"cd {STORE}; rm -rf lock journal.jsonl watermark.json previous backups/*"
-            f" store/parts/*; find releases -mindepth 1 -maxdepth 1 ! -name {old} -exec rm -rf {{}} +"
+            f"cd {STORE}; ln -sfn releases/{old} current; rm -rf lock journal.jsonl watermark.json"
+            f" previous backups/* store/parts/*; cd releases;"
+            f" find . -mindepth 1 -maxdepth 1 ! -name {old} -exec rm -rf {{}} +"
         )
         self._forget_images()
         self._bring_layers()
         self._wait_for(OLD)
+
+    def compose_up(self, kind: str) -> None:
+        """What a person does without smartcity: `docker compose up -d` for LAKSA of a release."""
+        name = self.made[kind].name
+        app = next(a for a in self.release(name).on_server(SERVER) if a.app == APP)
+        folder = PurePosixPath(STORE) / "releases" / name
+        files = tuple(str(folder / file) for file in app.compose_files)
+        project = Project(
+            name=app.project,
+            directory=str(PurePosixPath(files[0]).parent),
+            files=files,
+            env_file=str(folder / app.env_file) if app.env_file else "",
+        )
+        self.sh(" ".join(commands.compose(project, "up", "-d")))
 
     def _forget_images(self) -> None:
         kept = {i.reference for i in self.release(self.made[OLD].name).images}
@@ -202,9 +215,14 @@ class FaultSite:
 
     def _bring_layers(self) -> None:
         """Ship what an installation, or a fault, has taken out of the store."""
-        ran = self.smartcity("ship", self.made[NEW].bundle)
-        if ran.code != 0:
-            raise BackDoorError(f"cannot ship: {ran.err[-2000:]}")
+        blobs = self.server.path(f"{STORE}/store/blobs/sha256")
+        for made in self.made.values():
+            layers = set(made.layers) - set(self.made[OLD].layers)
+            if all((blobs / layer.removeprefix("sha256:")).exists() for layer in layers):
+                continue
+            ran = self.smartcity("ship", made.bundle)
+            if ran.code != 0:
+                raise BackDoorError(f"cannot ship: {ran.err[-2000:]}")
 
     def _wait_for(self, kind: str) -> None:
         version, deadline_s = self.made[kind].version, time.monotonic() + _WAIT_S

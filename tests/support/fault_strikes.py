@@ -159,7 +159,7 @@ def _right_clock(site: FaultSite) -> None:
 
 def _flip_blob(site: FaultSite) -> None:
     """One bit of the largest layer that only the new release has, as a bad disk does."""
-    old = {layer for i in site.release(site.made[OLD].name).images for layer in i.diff_ids}
+    old = set(site.made[OLD].layers)
     blobs = site.server.path(f"{STORE}/store/blobs/sha256")
     new = [layer.removeprefix("sha256:") for layer in site.made[NEW].layers if layer not in old]
     largest = max((blobs / name for name in new), key=lambda path: path.stat().st_size)
