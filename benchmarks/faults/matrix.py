@@ -37,14 +37,16 @@ _BEFORE = Moment()
 def trials(
     upgrade: Sequence[str], going_back: Sequence[str], lasts_s: float, count: int, seed: int
 ) -> list[Trial]:
-    """All, those of one group together.
+    """All: first those that are tried once, then the others in a random order.
+
+    A run that ends early has so tried a fair sample.
 
     `upgrade` and `going_back` are the entries of journals; `lasts_s` is how long the good upgrade
     took; `count` is the number of kills at random times.
     """
     ways: tuple[Then, ...] = ("install", "resume", "abort")
-    nexts = itertools.cycle(ways)
-    found = [*_others(), *_at(POWER, (strikes.POWER,), _chosen(upgrade, _AROUND_POWER), nexts)]
+    nexts, chance = itertools.cycle(ways), random.Random(seed)
+    found = _at(POWER, (strikes.POWER,), _chosen(upgrade, _AROUND_POWER), nexts)
     link = (strikes.BLACK_HOLE, strikes.CUT_LINK)
     found += _at(LINK, link, _chosen(upgrade, _LINK_STEPS), nexts)
     full = (strikes.ENGINE_FULL, strikes.STORE_FULL, strikes.TMP_FULL)
@@ -52,11 +54,11 @@ def trials(
     found += _at(FULL, full, _chosen(upgrade, _DISK_STEPS), itertools.repeat("install"))
     found += _while_going_back(going_back, nexts)
     found += _at(KILLED, _KILLS, upgrade, nexts)
-    chance = random.Random(seed)
     for strike in itertools.islice(itertools.cycle(_KILLS), count):
         moment = Moment(seconds=chance.uniform(0, lasts_s))
         found.append(Trial(RANDOM, strike, moment, then=next(nexts)))
-    return found
+    chance.shuffle(found)
+    return [*_others(), *found]
 
 
 def _others() -> list[Trial]:

@@ -2,7 +2,7 @@
 
 Each trial: the old release serves; the new one, which migrates data, is installed over SSH; a fault
 strikes; `smartcity install` is run once more; the server is judged by what is on it. Meanwhile one
-citizen asks twenty times a second whether LAKSA answers and one files five complaints a second.
+citizen asks ten times a second whether LAKSA answers and one files three complaints a second.
 Prints tables and the goals; nothing is asserted. Needs root on Debian.
 """
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tests.apps import journeys
 
-ASK_S, FILE_S = 0.05, 0.2
+ASK_S, FILE_S = 0.1, 0.3
 _ASK_TIMEOUT_S, _FILE_TIMEOUT_S = 2.0, 10.0
 _PHOTO_EACH = 10
 _FORM = {

@@ -139,9 +139,14 @@ def _fill_tmp(site: FaultSite) -> None:
     site.server.fill_disk("/tmp")
 
 
+def _free_tmp(site: FaultSite) -> None:
+    site.server.free_disk("/tmp")
+    site.sh("mount -o remount,size=50% /tmp")
+
+
 ENGINE_FULL = _disk("engine", "/var/lib/docker")
 STORE_FULL = _disk("store", STORE)
-TMP_FULL = Strike("disk full: temporary", _fill_tmp, lambda site: site.server.free_disk("/tmp"))
+TMP_FULL = Strike("disk full: temporary", _fill_tmp, _free_tmp)
 
 
 # -- clock, content, people -----------------------------------------------------------------------

@@ -41,10 +41,12 @@ class Moment:
 
     def comes(self, site: FaultSite) -> bool:
         """Wait for it; False where the client ended first."""
-        began_s = time.monotonic()
+        began_s, known = time.monotonic(), b""
         while site.clients[0].poll() is None:
-            if self.entry and self._is_in(site.entries()):
+            found = site.journal() if self.entry else b""
+            if found != known and self._is_in(site.entries()):
                 return True
+            known = found
             if not self.entry and time.monotonic() - began_s >= self.seconds:
                 return True
             time.sleep(_LOOK_S)
