@@ -21,6 +21,7 @@ SERVICE_LABEL = "com.docker.compose.service"
 FILES_LABEL = "com.docker.compose.project.config_files"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
 NETWORK_LABEL = "id.smartcity.network"
+_TRIED_LABEL = "id.smartcity.tried"
 
 
 # $1 a folder that is made anew, $2 the store, then names of layers.
@@ -38,20 +39,23 @@ exit "$status"
 _PULL = """# pull the image
 docker pull --quiet "$1" >/dev/null
 """
-# The command need not exist: it stands in for the one that an image may lack.
-_LOOK = (
-    """# look at the images
-docker image inspect -f '"""
-    + IMAGE_FORMAT
-    + """' "$@" 2>/dev/null || true
+# $1 how an image is printed, $2 a label, then references. The command need not exist: it stands in
+# for one that an image may lack. What an earlier look left, when it lost its engine or its power,
+# goes first.
+_LOOK = """# look at the images
+form=$1 label=$2; shift 2
+docker image inspect -f "$form" "$@" 2>/dev/null || true
+docker ps --all --quiet --no-trunc --filter "label=$label" |
+  xargs -r docker rm --force --volumes >/dev/null
 for reference; do
-  if id=$(docker create --pull never --network none "$reference" true 2>/dev/null); then
+  if id=$(docker create --pull never --network none --label "$label" "$reference" true \\
+    2>/dev/null)
+  then
     docker rm --volumes "$id" >/dev/null
     echo "made $reference"
   fi
 done
 """
-)
 _DISCARD = """# remove a damaged image
 docker image rm --force "$@" || true
 docker image prune --force
@@ -132,7 +136,7 @@ def look_at_images(references: Iterable[str]) -> Argv:
 
     A container is made of each, which never starts: what `inspect` cannot see, this does.
     """
-    return script(_LOOK, *references)
+    return script(_LOOK, IMAGE_FORMAT, _TRIED_LABEL, *references)
 
 
 def read_back(reference: str) -> Argv:

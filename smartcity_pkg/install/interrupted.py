@@ -44,7 +44,8 @@ rm -rf -- *.part *.old
 class Interrupted:
     """A run that neither ended well nor failed. `migrated` are apps whose data it began to change.
 
-    `step` is the last one that it began.
+    `step` is the last one that it began; `going_back`: what it installed had failed, and it was on
+    its way back to what is committed.
     """
 
     kind: Literal["install", "rollback"]
@@ -53,6 +54,7 @@ class Interrupted:
     at: str
     step: str
     migrated: tuple[str, ...] = ()
+    going_back: bool = False
 
 
 def interrupted(entries: Iterable[Entry], current: str) -> Interrupted | None:
@@ -76,6 +78,7 @@ def interrupted(entries: Iterable[Entry], current: str) -> Interrupted | None:
         migrated=tuple(
             dict.fromkeys(e.subject for e in run if e.step == "migrate" and e.phase == "begin")
         ),
+        going_back=any(e.step == "roll back" for e in run),
     )
 
 
@@ -103,13 +106,17 @@ def resume(
     engine: Engine | None = None,
     progress: Progress = no_progress,
     options: InstallOptions | None = None,
-) -> InstallReport | RollbackReport:
+) -> InstallReport | RollbackReport | AbortReport:
     """Finish what was interrupted: the same release, the same direction.
 
-    PreflightError where nothing is half done; else raises as `install` and `rollback` do.
+    One that was going back, because its release had failed, goes on going back: to try that release
+    again would be another outage. PreflightError where nothing is half done; else raises as
+    `install`, `rollback` and `abort` do.
     """
     chosen = options or InstallOptions()
     found = _needed(host, server, chosen.store)
+    if found.going_back:
+        return abort(host, server, engine=engine, progress=progress, options=chosen)
     if found.kind == "rollback":
         return rollback(
             host, server, release_name=found.release, engine=engine, progress=progress,

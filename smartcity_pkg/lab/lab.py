@@ -170,6 +170,7 @@ class Lab:
         engine_over: Path | None = None,
         docker_disk_mib: int | None = None,
         store_disk_mib: int | None = None,
+        store_on_docker_disk: bool = False,
         dockerd_options: tuple[str, ...] = (),
         keep_docker: bool = False,
     ) -> Server:
@@ -182,6 +183,8 @@ class Lab:
             docker_disk_mib: a disk of this size for /var/lib/docker, to be filled or cut.
             store_disk_mib: a disk of this size for /var/lib/smartcity (in memory: a power cut
                 empties it).
+            store_on_docker_disk: /var/lib/smartcity lies on the disk of /var/lib/docker, as on a
+                server with one disk, and shares its fate.
             dockerd_options: further options of dockerd, without blanks in them.
             keep_docker: keep Docker's disk under this name when the lab closes, and start with
                 what is there; for the engine that builds images.
@@ -198,7 +201,7 @@ class Lab:
             engine=engine,
             docker_disk=self._docker_disk(name, state, docker_disk_mib, keep=keep_docker),
             sockets=_SOCKETS / machine_id,
-            store_mib=store_disk_mib or 0,
+            store="docker" if store_on_docker_disk else str(store_disk_mib or 0),
             dockerd_options=dockerd_options,
         )
         disk_lock = self._kept_lock(name) if keep_docker else None

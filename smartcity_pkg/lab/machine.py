@@ -32,7 +32,7 @@ class MachineSpec:
     engine: bool
     docker_disk: Path
     sockets: Path
-    store_mib: int
+    store: str
     dockerd_options: tuple[str, ...]
 
 
@@ -77,7 +77,7 @@ class Machine:
             " ".join(controllers for controllers, _path in groups),
             str(spec.docker_disk),
             str(spec.sockets),
-            str(spec.store_mib),
+            spec.store,
             *spec.dockerd_options,
         ]
         with self.console.open("wb") as console:

@@ -101,10 +101,11 @@ class Server:
         """
         if not self.running:
             return
+        # First the cable: the kernel would say goodbye on connections of killed processes, and they
+        # would tell of a disk that fails.
+        self._network.set_link(self._port, up=False)
         if lose_unwritten:
             disks.lose_unwritten(self.path("/var/lib/docker"))
-        # First the cable: the kernel would say goodbye on connections of killed processes.
-        self._network.set_link(self._port, up=False)
         self._machine.kill()
 
     def remove(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
+from fault_releases import CHOICE
 from workspace import Workspace
 
 from smartcity_pkg.lab import exercise, images
@@ -37,10 +37,7 @@ class Life:
 
     def aim(self) -> None:
         """Let the profile name the server that is alive, and only LAKSA of the services."""
-        path = self.space.profile(self.server, self.lab.client_key)
-        profile = yaml.safe_load(path.read_text())
-        profile["choice"] = {"must": ["laksa"], "exclude": ["perizinan", "siap-kerja", "e-surat"]}
-        path.write_text(yaml.safe_dump(profile, sort_keys=False))
+        self.space.profile(self.server, self.lab.client_key, choice=CHOICE)
 
     @property
     def far(self) -> list[str]:

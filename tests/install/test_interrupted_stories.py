@@ -9,7 +9,7 @@ from install_world import SERVER, Draft
 from smartcity_pkg.core.errors import PreflightError, RolledBackError, UnreachableError
 from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.install.interrupted import abort, look, resume
-from smartcity_pkg.install.outcome import InstallReport, RollbackReport
+from smartcity_pkg.install.outcome import AbortReport, InstallReport, RollbackReport
 from smartcity_pkg.install.rollback import rollback
 
 pytestmark = pytest.mark.lab
@@ -90,6 +90,27 @@ def test_an_interrupted_rollback_goes_on_backwards(site: Site, step: str) -> Non
     state = site.status()
     assert (state.current, state.previous) == (site.name(GOOD), site.name(BETTER))
     assert site.page() == "satu"
+
+
+def test_one_that_was_going_back_goes_on_going_back(site: Site) -> None:
+    bad = Draft(serial=2, version="1.1.0", page="dua", healthy="exit 1")
+    site.world.ship(site.host, bad)
+    with pytest.raises(UnreachableError):
+        site.install(bad, host=CutAtJournal(site.host, "roll back", "begin"))  # type: ignore[arg-type]
+    expire(site)
+    report = resume(site.host, SERVER, trusted=site.world.trusted, options=OPTIONS)
+    assert isinstance(report, AbortReport)
+    assert (report.aborted, report.release) == (site.name(bad), site.name(GOOD))
+    assert site.page() == "satu"
+    assert site.status().well
+    assert look(site.host, StorePaths()) is None
+
+
+def test_a_container_that_an_interrupted_proof_of_images_left_goes(site: Site) -> None:
+    [image, *_more] = site.sh("docker image ls --format '{{.Repository}}:{{.Tag}}'").split()
+    site.sh(f"docker create --label id.smartcity.tried {image} true")
+    site.install(GOOD)
+    assert site.sh("docker ps --all --quiet --filter status=created") == ""
 
 
 def test_what_ended_is_not_called_interrupted(site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,16 +19,8 @@ def make_server(lab: Lab) -> Iterator[Callable[..., Server]]:
     """`Lab.server` without its name."""
     made: list[Server] = []
 
-    def make(*, engine: bool = True, **disks: int) -> Server:
-        name = f"lab-{len(made)}"
-        made.append(
-            lab.server(
-                name,
-                engine=engine,
-                docker_disk_mib=disks.get("docker_disk_mib"),
-                store_disk_mib=disks.get("store_disk_mib"),
-            )
-        )
+    def make(*, engine: bool = True, **disks: Any) -> Server:
+        made.append(lab.server(f"lab-{len(made)}", engine=engine, **disks))
         return made[-1]
 
     yield make

@@ -120,6 +120,17 @@ def test_a_power_cut_can_lose_what_was_not_yet_on_the_disk(make_server: MakeServ
     ]
 
 
+def test_a_store_on_dockers_disk_loses_what_was_not_yet_written_too(
+    make_server: MakeServer,
+) -> None:
+    server = make_server(docker_disk_mib=200, store_on_docker_disk=True)
+    store = "/var/lib/smartcity"
+    server.run(["sh", "-c", f"echo a > {store}/synced; sync; echo b > {store}/unsynced"])
+    server.power_cut(lose_unwritten=True)
+    server.start()
+    assert server.run(["ls", store]).stdout.split() == ["synced"]
+
+
 def test_a_black_hole_swallows_everything_until_it_is_lifted(make_server: MakeServer) -> None:
     server = make_server(engine=False)
     server.black_hole(True)

@@ -89,11 +89,21 @@ class Workspace:
             assert ran.code == code, f"{words}: {ran.code}\n{ran.out}\n{ran.err}"
         return ran
 
-    def profile(self, server: Server, key: Path, source: Path = KARAWANG, **ssh: Any) -> Path:
-        """Copy an example profile; its first server is the practice server."""
+    def profile(
+        self,
+        server: Server | None,
+        key: Path | None,
+        source: Path = KARAWANG,
+        choice: dict[str, list[str]] | None = None,
+        **ssh: Any,
+    ) -> Path:
+        """Copy an example profile; its first server is the practice server, if one is given."""
         data = yaml.safe_load(source.read_text())
-        address = {"host": server.address, "host_key": server.host_key, "key_file": str(key)}
-        data["servers"] = [{**data["servers"][0], "ssh": {**address, **ssh}}]
+        if server:
+            address = {"host": server.address, "host_key": server.host_key, "key_file": str(key)}
+            data["servers"] = [{**data["servers"][0], "ssh": {**address, **ssh}}]
+        if choice:
+            data["choice"] = choice
         path = self.folder / "pemda" / source.name
         path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.safe_dump(data, sort_keys=False))

@@ -310,7 +310,7 @@ def install_on(
 
 def resume_install(
     session: Session, name: str, servers: list[str] | None, allowed: Allowed, key: Path | None
-) -> list[InstallReport | RollbackReport]:
+) -> list[InstallReport | RollbackReport | AbortReport]:
     """Finish on each server what was interrupted there."""
     from smartcity_pkg.install.interrupted import resume
 

@@ -1,16 +1,16 @@
 #!/bin/sh
 # PID 1 of a practice server, still in the old root: mounts what a server has, then moves into it.
 #
-#   init.sh NAME LOWER[:LOWER…] STATE ENGINE CONTROLLERS DISK SOCKETS STORE_MIB [DOCKERD_OPTION…]
+#   init.sh NAME LOWER[:LOWER…] STATE ENGINE CONTROLLERS DISK SOCKETS STORE [DOCKERD_OPTION…]
 #
 # STATE        the server's folder outside: upper, work, root
 # ENGINE       yes or no
 # CONTROLLERS  cgroup v1 hierarchies, separated by blanks; empty: cgroup v2
 # DISK         what /var/lib/docker is: a folder, or an image with a file system
 # SOCKETS      a folder outside in which the engine listens as well
-# STORE_MIB    size of a tmpfs on /var/lib/smartcity; 0: none
+# STORE        MiB of a tmpfs on /var/lib/smartcity; 0: none; docker: it lies on DISK too
 set -eu
-name=$1 lower=$2 state=$3 engine=$4 controllers=$5 disk=$6 sockets=$7 store_mib=$8
+name=$1 lower=$2 state=$3 engine=$4 controllers=$5 disk=$6 sockets=$7 store=$8
 shift 8
 root=$state/root
 
@@ -63,10 +63,17 @@ if [ "$engine" = yes ]; then
     mkdir -p "$root/run/lab"
     mount --bind "$sockets" "$root/run/lab"
 fi
-if [ "$store_mib" != 0 ]; then
+case $store in
+0) ;;
+docker)
+    mkdir -p "$root/var/lib/docker/.store" "$root/var/lib/smartcity"
+    mount --bind "$root/var/lib/docker/.store" "$root/var/lib/smartcity"
+    ;;
+*)
     mkdir -p "$root/var/lib/smartcity"
-    mount -t tmpfs -o "mode=755,size=${store_mib}m" tmpfs "$root/var/lib/smartcity"
-fi
+    mount -t tmpfs -o "mode=755,size=${store}m" tmpfs "$root/var/lib/smartcity"
+    ;;
+esac
 
 cp "$(dirname "$0")/engine.sh" "$root/run/engine.sh"
 : > "$root/run/dockerd.options"

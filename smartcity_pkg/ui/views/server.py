@@ -74,14 +74,17 @@ def _data_line(d: MigratedData) -> Line:
     return Line(said, "plain" if d.restored else "warn")
 
 
-def resumed(reports: Sequence[InstallReport | RollbackReport]) -> Result:
+def resumed(reports: Sequence[InstallReport | RollbackReport | AbortReport]) -> Result:
     """The outcome of `install --resume`: each server went on in its own direction."""
-    from smartcity_pkg.install.outcome import InstallReport
+    from smartcity_pkg.install.outcome import InstallReport, RollbackReport
 
     data: list[dict[str, Any]] = []
     parts: list[Part] = []
     for r in reports:
-        one = installed([r]) if isinstance(r, InstallReport) else rolled_back([r])
+        if isinstance(r, InstallReport):
+            one = installed([r])
+        else:
+            one = rolled_back([r]) if isinstance(r, RollbackReport) else aborted([r])
         data += one.data["servers"]
         parts += one.parts
     return Result("resumed", {"servers": data}, parts)

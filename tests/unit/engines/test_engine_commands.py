@@ -5,6 +5,7 @@ from __future__ import annotations
 from smartcity_pkg.catalogue.app import Hook
 from smartcity_pkg.engines import commands
 from smartcity_pkg.engines.engine import Project
+from smartcity_pkg.hosts.facts import IMAGE_FORMAT
 from smartcity_pkg.hosts.host import shown
 
 PROJECT = Project(
@@ -59,7 +60,11 @@ def test_image_commands_name_exactly_one_reference() -> None:
 def test_scripts_take_values_as_arguments_and_say_their_names() -> None:
     for argv, name, values in (
         (commands.load("/d", "/b", ["aa"]), "load the image", ("/d", "/b", "aa")),
-        (commands.look_at_images(["a:1", "b:2"]), "look at the images", ("a:1", "b:2")),
+        (
+            commands.look_at_images(["a:1", "b:2"]),
+            "look at the images",
+            (IMAGE_FORMAT, "id.smartcity.tried", "a:1", "b:2"),
+        ),
         (commands.read_back("a:1"), "read the image back", ("a:1",)),
         (commands.name_image("s:1", "a:1", "/a"), "name the image", ("s:1", "a:1", "/a")),
         (commands.inspect_containers(["p", "q"]), "look at the containers", ("p", "q")),

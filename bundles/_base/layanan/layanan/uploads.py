@@ -66,10 +66,20 @@ def save(sent: FileStorage | None, kinds: dict[bytes, str]) -> Upload | None:
             target.flush()
             os.fsync(target.fileno())
         part.rename(folder / name)
+        _sync(folder)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     return Upload(name, media_type, size)
+
+
+def _sync(folder: Path) -> None:
+    """Brings the folder's entries to the disk: without it, a power cut may take the rename back."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _check_size(size_bytes: int, limit_mib: int) -> None:

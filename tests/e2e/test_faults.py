@@ -1,0 +1,45 @@
+"""A short draw of the fault matrix (benchmarks/faults): upgrades of LAKSA that meet faults."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import fault_strikes as strikes
+import pytest
+from fault_releases import ILL, make_releases
+from fault_site import FaultSite
+from fault_trial import Moment, Trial, run_trial
+from workspace import Workspace
+
+from smartcity_pkg.lab.lab import Lab
+
+pytestmark = pytest.mark.lab
+_UPGRADE_S = 8.0  # about; a fault that comes too late for it is a good upgrade
+_CHANCE = random.SystemRandom()
+DRAW = {
+    "client": Trial("draw", strikes.CLIENT, Moment(entry="migrate begin"), then="resume"),
+    "power": Trial("draw", strikes.POWER, Moment(entry="commit begin")),
+    "ill and cut": Trial("draw", strikes.SESSIONS, Moment(entry="roll back begin"), ILL, "abort"),
+    "engine": Trial("draw", strikes.ENGINE, Moment(seconds=_CHANCE.uniform(1, _UPGRADE_S))),
+}
+
+
+@pytest.fixture(scope="module")
+def site(lab: Lab, workspace: Workspace) -> Iterator[FaultSite]:
+    made = make_releases(workspace)
+    site = FaultSite.open(lab, "faults", workspace, made, one_disk=True)
+    yield site
+    site.close()
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_the_next_run_makes_good_what_a_fault_left_and_nothing_is_lost(
+    site: FaultSite, name: str
+) -> None:
+    outcome = run_trial(site, DRAW[name])
+    print(outcome)
+    assert outcome.lost == []
+    assert outcome.flaws == []
+    assert outcome.by_next_run
+    assert outcome.acknowledged > 0
