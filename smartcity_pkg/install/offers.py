@@ -52,7 +52,8 @@ done
 """
 _SUMS = """# check the store
 cd "$1"
-while read -r hex; do if [ -f "$hex" ]; then echo "$hex"; fi; done | xargs -r sha256sum
+while read -r hex; do if [ -f "$hex" ]; then echo "$hex"; fi; done |
+  xargs -r -n 1 -P "$(nproc)" sha256sum
 """
 
 
