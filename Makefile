@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PACKAGES := mmdebstrap iproute2 iptables e2fsprogs util-linux debian-archive-keyring openssh-client openssh-server \
             sudo postgresql nginx-light openssl zstd procps chromium docker-registry skopeo \
-            dosfstools fusefat
+            dosfstools fusefat systemd
 
 # Most tests wait for servers rather than compute: three side by side suit two cores.
 WORKERS ?= 3

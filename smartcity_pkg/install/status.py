@@ -125,7 +125,7 @@ def _apps(
     found = []
     for app in apps:
         mine = tuple(s for s in states if s.project == app.project)
-        drift = [*_drift(app, mine, ids), *_origins(place, release, app, known, mine)]
+        drift = [*_drift(app, mine, ids), *origins(place, release, app, known, mine)]
         if not intact:
             drift.append(_("files of the release were changed on the server"))
         found.append(
@@ -162,7 +162,7 @@ def _drift(
         yield _("{service} has no container").format(service=service)
 
 
-def _origins(
+def origins(
     place: Place,
     release: Release,
     app: ReleaseApp,

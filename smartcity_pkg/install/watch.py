@@ -159,7 +159,7 @@ class _Service:
 
     def _failure(self, state: ContainerState | None, now_s: float) -> Verdict | None:
         text, hint = self._fault(state) if state is not None else ("", "")
-        if not text and self._turns >= _TURNS and self._well_since_s is None:
+        if not text and self._turns >= _TURNS:
             text = _("{service} is well and not well by turns: {turns} times in {time}")
         if not text:
             return None

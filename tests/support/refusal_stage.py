@@ -148,6 +148,14 @@ class Stage:
         """Let pages show `shown` where this run says `found`."""
         self.hidden[found] = shown
 
+    def program(self, name: str, text: str) -> str:
+        """A command of an app, which pages show as lying in `/app`."""
+        path = self.folder / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        self.hide(str(path), f"/app/{name}")
+        return str(path)
+
     def place(self, name: str = "layanan") -> Place:
         """A server with an empty store."""
         root = tempfile.mkdtemp(dir=self.folder)

@@ -64,6 +64,7 @@ class Said:
 def provoke(stage: Stage, case: Case, language: str) -> Said:
     """What a case raises, in `language`."""
     i18n.activate(language)
+    stage.hidden.clear()
     try:
         case(stage)
     except SmartCityError as error:

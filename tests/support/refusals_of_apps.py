@@ -110,13 +110,15 @@ def no_route(stage: Stage) -> None:
 
 
 def failing_migration(stage: Stage) -> None:
-    new = dataclasses.replace(MIGRATED, migrate="echo 'column missing' >&2; exit 1")
+    migrate = stage.program("migrate", "echo 'column missing' >&2; exit 1")
+    new = dataclasses.replace(MIGRATED, migrate=migrate)
     _switch(stage, stage.installed(KEPT), new, KEPT)
 
 
 def failing_migration_with_backup(stage: Stage) -> None:
     """As the story has it: saved first, then the data half changed."""
-    new = dataclasses.replace(MIGRATED, migrate="echo 'column missing' >&2; exit 1")
+    migrate = stage.program("migrate", "echo 'column missing' >&2; exit 1")
+    new = dataclasses.replace(MIGRATED, migrate=migrate)
     place = stage.installed(KEPT)
     stage.world.ship(place.host, new, store=place.store)
     installed.unpack(place, stage.release(new))

@@ -102,13 +102,14 @@ def restore_fails(stage: Stage) -> None:
     mark = stage.folder / "once"
     mark.unlink(missing_ok=True)
     once = f"cat >/dev/null; [ -e {mark} ] || {{ touch {mark}; echo 'disk error' >&2; exit 1; }}"
-    place, _made = _back_up(stage, dataclasses.replace(KEPT, restore=once))
+    restoring = dataclasses.replace(KEPT, restore=stage.program("restore", once))
+    place, _made = _back_up(stage, restoring)
     _restore(stage, place)
 
 
 def restore_fails_twice(stage: Stage) -> None:
-    broken = dataclasses.replace(KEPT, restore="cat >/dev/null; echo 'disk error' >&2; exit 1")
-    place, _made = _back_up(stage, broken)
+    broken = stage.program("restore", "cat >/dev/null; echo 'disk error' >&2; exit 1")
+    place, _made = _back_up(stage, dataclasses.replace(KEPT, restore=broken))
     _restore(stage, place)
 
 
