@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import fault_strikes as strikes
 import pytest
-from fault_releases import ILL, make_releases
+from fault_releases import make_releases
 from fault_site import FaultSite
 from fault_trial import Moment, Trial, run_trial
 from workspace import Workspace
@@ -20,14 +20,13 @@ _CHANCE = random.SystemRandom()
 DRAW = {
     "client": Trial("draw", strikes.CLIENT, Moment(entry="migrate begin"), then="resume"),
     "power": Trial("draw", strikes.POWER, Moment(entry="commit begin")),
-    "ill and cut": Trial("draw", strikes.SESSIONS, Moment(entry="roll back begin"), ILL, "abort"),
     "engine": Trial("draw", strikes.ENGINE, Moment(seconds=_CHANCE.uniform(1, _UPGRADE_S))),
 }
 
 
 @pytest.fixture(scope="module")
 def site(lab: Lab, workspace: Workspace) -> Iterator[FaultSite]:
-    made = make_releases(workspace)
+    made = make_releases(workspace, bad=False)
     site = FaultSite.open(lab, "faults", workspace, made, one_disk=True)
     yield site
     site.close()

@@ -1,4 +1,4 @@
-"""Four releases of LAKSA: one that runs, a good upgrade that migrates, and two bad upgrades.
+"""Releases of LAKSA: one that runs, a good upgrade that migrates, and two bad upgrades.
 
 Made by the real commands in a workspace, from copies of the catalogue with small changes.
 """
@@ -45,8 +45,8 @@ class Made:
         return VERSIONS[self.kind]
 
 
-def make_releases(space: Workspace) -> dict[str, Made]:
-    """Build and pack all four, by kind."""
+def make_releases(space: Workspace, *, bad: bool = True) -> dict[str, Made]:
+    """Build and pack them, by kind; without `bad` the old and the good new one only."""
     space.profile(None, None, choice=CHOICE)
     catalogue = space.folder / "bundles"
     if not catalogue.exists():
@@ -55,6 +55,8 @@ def make_releases(space: Workspace) -> dict[str, Made]:
     made = {OLD: _pack(space, OLD)}
     _upgrade(space, NEW, migrations / "0002_urgency.sql", _MIGRATION)
     made[NEW] = _pack(space, NEW)
+    if not bad:
+        return made
     bad = migrations / "0003_ward.sql"
     _upgrade(space, STUCK, bad, _BAD_MIGRATION)
     made[STUCK] = _pack(space, STUCK)

@@ -43,7 +43,7 @@ find releases -maxdepth 1 \\( -name '*.part' -o -name '*.old' \\)
 find store/parts backups -mindepth 1 -maxdepth 1 \\( -name 'load-*' -o -name '*.part' \\)
 docker image ls --format '{{.Repository}}:{{.Tag}}' smartcity-staging
 """
-_WAIT_S = 90.0
+_WAIT_S, _PATIENCE_S = 90.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -225,10 +225,15 @@ class FaultSite:
                 raise BackDoorError(f"cannot ship: {ran.err[-2000:]}")
 
     def _wait_for(self, kind: str) -> None:
-        version, deadline_s = self.made[kind].version, time.monotonic() + _WAIT_S
-        while self.watcher.now() != version:
-            if time.monotonic() > deadline_s:
-                raise BackDoorError(f"LAKSA {version} does not answer: {self.look()}")
+        if self._answering(self.made[kind].version, _WAIT_S) != self.made[kind].version:
+            raise BackDoorError(f"the {kind} release does not answer: {self.look()}")
+
+    def _answering(self, version: str, wait_s: float) -> str:
+        """The version that answers, `version` if that comes within the time."""
+        deadline_s = time.monotonic() + wait_s
+        while (found := self.watcher.now()) != version and time.monotonic() < deadline_s:
+            pass
+        return found
 
     # -- what state it is in --------------------------------------------------------------------
 
@@ -243,9 +248,11 @@ class FaultSite:
         return next(reversed(self.entries()), "")
 
     def look(self) -> Look:
-        """The state now, seen through the back door."""
+        """The state now, seen through the back door. A late answer is an outage, and no flaw."""
+        current = self.current
+        wanted = [m.version for m in self.made.values() if m.name == current]
+        version = self._answering(wanted[0] if wanted else "", _PATIENCE_S)
         containers = self._containers()
-        current, version = self.current, self.watcher.now()
         return Look(
             current=self.kind(current) or current,
             version=version,

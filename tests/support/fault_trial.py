@@ -150,9 +150,9 @@ def run_trial(site: FaultSite, trial: Trial) -> Outcome:
     outcome.alone_s = _answers_alone(site)
     outcome.state = site.glance()
     outcome.recovery_s = _next_runs(site, trial, outcome)
+    _judge(site, trial, outcome)
     dark = gaps(site.watcher.seen, began_s, time.monotonic())
     outcome.outage_s, outcome.longest_s = sum(dark), max(dark, default=0.0)
-    _judge(site, trial, outcome)
     outcome.lost = [ticket.number for ticket in site.lost()]
     outcome.acknowledged = len(site.writer.acknowledged) + len(outcome.lost) - known
     return outcome
