@@ -109,12 +109,11 @@ class _Tree:
         cutoff: int | None,
     ) -> None:
         self.table, self.effort, self.deadline = table, effort, deadline
-        self.relaxation = relax(table, aim, layered=True)
-        self.continuous = Continuous(self.relaxation.model, self.relaxation.objective)
-        self.layered = aim == Aim() and self._layers_matter()
-        if not self.layered:
-            self.relaxation = relax(table, aim, layered=False)
-            self.continuous = Continuous(self.relaxation.model, self.relaxation.objective)
+        self.layered = aim == Aim()
+        self._relax(aim)
+        if self.layered and not self._layers_matter():
+            self.layered = False
+            self._relax(aim)
         self.switches = self.relaxation.switches
         self.positions = self.continuous.positions(self.switches)
         self.cutoff = cutoff
@@ -163,6 +162,10 @@ class _Tree:
                 self._dive(node)
             self._process(node)
         self._decide_open()
+
+    def _relax(self, aim: Aim) -> None:
+        self.relaxation = relax(self.table, aim, layered=self.layered)
+        self.continuous = Continuous(self.relaxation.model, self.relaxation.objective)
 
     def _layers_matter(self) -> bool:
         none = np.zeros(0)

@@ -107,13 +107,13 @@ class Filling:
         add_layers(setup, self.model, whole=True)
         for w, k in enumerate(self.layers):
             columns: list[Column] = [("at", table.platforms[k], server) for server in table.servers]
+            room = np.minimum(setup.room - table.takes[k], setup.most(self.users[w]))
             for limit in range(len(LIMITS)):
-                room = setup.room[:, limit] - table.takes[k, limit]
                 terms: dict[Column, int] = {
                     ("chosen", table.names[i]): int(table.needs[i, limit])
                     for i in np.flatnonzero(self.users[w] & (table.needs[:, limit] > 0))
                 }
-                there = {c: -max(0, int(r)) for c, r in zip(columns, room, strict=True)}
+                there = {c: -max(0, int(r)) for c, r in zip(columns, room[:, limit], strict=True)}
                 self.model.at_most({**terms, **there}, 0)
 
     def price_by(self, relaxation: Relaxation, prices: Array) -> None:
@@ -156,20 +156,22 @@ class Filling:
         """
         table, room = self.table, self.setup.room
         each = np.broadcast_to(weights, (len(table.names), *weights.shape)).copy()
-        total = weights.copy()
+        worth = int((room * weights).sum())
         for mask, server, limit, weight in users:
             each[mask, server, limit] += weight
-            total[server, limit] += weight
+            most = self.setup.most(mask)[server, limit]
+            worth += weight * int(min(room[server, limit], most))
         layers: dict[Column, int] = {}
         for w, k in enumerate(self.layers):
             cost = weights @ table.takes[k]
             if linked is not None:
                 each[self.users[w]] += linked[w]
-                cost = cost - (linked[w] * np.maximum(0, room - table.takes[k])).sum(axis=1)
+                left = np.minimum(room - table.takes[k], self.setup.most(self.users[w]))
+                cost = cost - (linked[w] * np.maximum(0, left)).sum(axis=1)
             names = [("at", table.platforms[k], server) for server in table.servers]
             layers |= {c: int(n) for c, n in zip(names, cost, strict=True)}
         cost = (table.needs[:, None, :] * each).sum(axis=2)
-        return _Priced(cost, layers, int((room * total).sum()))
+        return _Priced(cost, layers, worth)
 
     def _price_row(self, priced: _Priced) -> None:
         """Let what is chosen cost no more than it may."""

@@ -26,6 +26,17 @@ TOLERANCE = 1e-9
 _BOUND_SLACK = 1e-5
 """A dual bound this little above a whole number still counts as that number."""
 
+_SPARED = {
+    "mip_heuristic_run_feasibility_jump": False,
+    "mip_heuristic_run_root_reduced_cost": False,
+    "mip_heuristic_run_rins": False,
+    "mip_allow_restart": False,
+    "mip_detect_symmetry": False,
+    "mip_pscost_minreliable": 4,
+}
+"""What HiGHS does by default, and does not pay in models of a narrow window with few open columns:
+without it 420 recorded runs take 40 % less CPU and end the same way."""
+
 
 class Status(Enum):
     """How a run ended."""
@@ -70,6 +81,7 @@ def minimise(model: LinearModel, objective: Terms, effort: Effort) -> Outcome:
 
     solver = _silent(highspy)
     options = {
+        **_SPARED,
         "threads": effort.threads,
         "parallel": "off" if effort.threads == 1 else "on",
         "random_seed": effort.seed,
@@ -148,9 +160,11 @@ class Continuous:
         solver.run()
         end = solver.getModelStatus()
         decided = (ends.kOptimal, ends.kInfeasible, ends.kObjectiveBound, ends.kModelEmpty)
-        if end not in decided:
+        if end not in decided:  # numbers that the simplex alone is confused by
             solver.clearSolver()
+            solver.setOptionValue("presolve", "on")
             solver.run()
+            solver.setOptionValue("presolve", "off")
             end = solver.getModelStatus()
         if end in (ends.kInfeasible, ends.kObjectiveBound):
             return None

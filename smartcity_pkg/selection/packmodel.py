@@ -72,6 +72,7 @@ def _limit_rows(
     here: dict[Column, int] = {_at(k, s): n for k, n in taking.items()}
     model.at_most({**here, **{c: n for c, n in lying.items() if n}, **more}, room)
     for w, (column, size) in enumerate(lying.items()):
+        most = int(setup.most(table.uses[:, layers[w]])[s, x])
         using: dict[Column, int] = {
             _at(k, s): n
             for k, n in taking.items()
@@ -79,7 +80,7 @@ def _limit_rows(
         }
         if using:
             places.append(Place(len(model.rows), s, x, w))
-            model.at_most({**using, column: -max(0, room - size), **more}, 0)
+            model.at_most({**using, column: -max(0, min(room - size, most)), **more}, 0)
 
 
 def _at(cluster: int, server: int) -> Column:

@@ -3,8 +3,9 @@
 Branching on which app stands where moves no bound, because servers are alike; branching on the
 switches (which platform apps a server has, which install peak it leaves room for) does. So only
 those are whole-number columns here, and their cost is linked to all that uses them at once: what
-the users of a switch take of a limit is at most what the server has left with the switch, times
-the switch. (The aggregated linking of capacitated facility location, Cornuéjols et al. 1991.)
+the users of a switch take of a limit is at most what the server has left with the switch (or all
+that they need, if that is less), times the switch. (The aggregated linking of capacitated facility
+location, Cornuéjols et al. 1991.)
 
 Columns, besides those of `model` with the same names:
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -210,29 +212,33 @@ def _limit_rows(relaxation: Relaxation, server: int, limit: int) -> None:
         for k, p in enumerate(table.platforms)
         if ("at", p, name) in model.bounds
     }
-    if LIMITS[limit] == "memory_mib":
-        steps = np.diff(table.peaks, prepend=0)
-        switched |= {("peak", str(v), name): int(step) for v, step in enumerate(steps)}
+    peaks = [0, *(int(n) for n in table.peaks)] if LIMITS[limit] == "memory_mib" else []
+    for v, (below, peak) in enumerate(pairwise(peaks)):
+        switched["peak", str(v), name] = peak - below
 
     def row(users: Array, rest: dict[Column, int], upper: int | None = None) -> None:
         taking = np.flatnonzero(users & (table.needs[:, limit] > 0) & table.fits[:, server])
         terms: dict[Column, int] = {
             ("at", table.names[i], name): int(table.needs[i, limit]) for i in taking
         }
-        if terms or upper is not None:
-            switches = tuple(rest) if upper is None else ()
-            relaxation.priced.append(Priced(len(model.rows), server, limit, users, switches))
-            model.at_most({**terms, **{c: n for c, n in rest.items() if n}}, upper or 0)
+        if not terms and upper is None:
+            return
+        if upper is None:  # they never take more than all that they need
+            most = sum(terms.values()) + sum(n for n in rest.values() if n > 0)
+            rest = {column: max(n, -most) for column, n in rest.items()}
+        switches = tuple(rest) if upper is None else ()
+        relaxation.priced.append(Priced(len(model.rows), server, limit, users, switches))
+        model.at_most({**terms, **{c: n for c, n in rest.items() if n}}, upper or 0)
 
     row(np.ones(len(table.names), dtype=bool), switched, supply)
     for k, platform in enumerate(table.platforms):
         column: Column = ("at", platform, name)
         if column in switched:
-            row(table.uses[:, k], {column: switched[column] - supply})
-    if LIMITS[limit] == "memory_mib":
-        for v in range(len(table.peaks)):
-            column = ("peak", str(v), name)
-            row(table.level > v, {column: int(table.peaks[v]) - supply})
+            own = peaks[table.peak_of[k]] if peaks else 0  # its own peak comes with it
+            row(table.uses[:, k], {column: switched[column] + own - supply})
+    for v in range(len(peaks) - 1):
+        higher = {c: n for c, n in switched.items() if c[0] == "peak" and int(c[1]) > v}
+        row(table.level > v, {**higher, ("peak", str(v), name): peaks[v + 1] - supply})
     for choices, users in _choosers(table):
         rest: dict[Column, int] = {
             ("at", p, name): switched[("at", p, name)] - supply for p in choices

@@ -64,6 +64,11 @@ class Setup:
             return np.ones(len(self.table.servers), dtype=bool)
         return np.asarray(self.on[:, columns].any(axis=1))
 
+    def most(self, apps: Array) -> Array:
+        """(S, L): what the apps of a mask need of each server if all are there that may be."""
+        admits = self.admits[apps].T.astype(np.int64)
+        return np.asarray(admits @ self.table.needs[apps])
+
     def with_layers(self, layers: Array) -> Setup:
         """This setup with `layers` (S, W) on the servers and no others."""
         on = self.on.copy()
