@@ -92,7 +92,7 @@ class _Service:
         self._well_since_s: float | None = None
         self._was_well_s = 0.0
         self._life: tuple[str, str, int] = ("", "", 0)
-        self._up_since_s = 0.0
+        self._up_since_s: float | None = None
         self._early_crashes, self._crashes, self._turns = 0, 0, 0
         self._status = 0
 
@@ -126,6 +126,10 @@ class _Service:
             if life != self._life:
                 self._lose(now_s)
                 self._life, self._up_since_s = life, now_s
+            if not state.running:  # it cannot have been up before the next look
+                self._up_since_s = None
+            elif self._up_since_s is None:
+                self._up_since_s = now_s
         if not self._is_well(state, now_s):
             self._lose(now_s)
         elif self._well_since_s is None:
@@ -146,7 +150,8 @@ class _Service:
     def _is_well(self, state: ContainerState | None, now_s: float) -> bool:
         if state is None or not state.running:
             return False
-        settled = not state.health and now_s - self._up_since_s >= self._settle_s
+        up_s = now_s - self._up_since_s if self._up_since_s is not None else 0.0
+        settled = not state.health and up_s >= self._settle_s
         return state.health == "healthy" or settled
 
     def _lose(self, now_s: float) -> None:

@@ -101,6 +101,14 @@ def test_a_restart_begins_the_settling_anew() -> None:
     assert settled.well_since_s == SETTLE_S
 
 
+def test_only_time_in_which_a_container_runs_settles_it() -> None:
+    waiting, running = [state(status="created")], [state()]
+    early = story((0, waiting), (2 * SETTLE_S, running))
+    assert not early.well
+    settled = story((0, waiting), (2 * SETTLE_S, running), (3 * SETTLE_S, running))
+    assert settled.well_since_s == 2 * SETTLE_S
+
+
 def test_a_restart_that_no_look_saw_begins_the_count_anew() -> None:
     again = state(health="healthy", restart_count=1, started_at="t1")
     assert story((0, [HEALTHY]), (4, [again])).well_since_s == 4
