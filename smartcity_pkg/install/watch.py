@@ -22,6 +22,7 @@ from smartcity_pkg.install.probe import Answer, Route
 
 _CRASHES = 2  # one may be a dependency that was not there yet; two are a habit
 _CRASHES_AT_START = 5
+_KILLED = 137  # 128 + SIGKILL: nearly always the kernel, for want of memory
 _TURNS = 3  # so often well and then not: by turns
 _PATIENCE_MARGIN_S = 10.0
 _REFUSED_S = 10.0  # a path that the app answers so steadily is not the right one
@@ -184,21 +185,22 @@ class _Service:
 
     def _fault(self, state: ContainerState) -> tuple[str, str]:
         """What rules out that it becomes well, as a template, and the cure; "" where nothing."""
+        more = _(
+            "give it more (deploy.resources.limits.memory in its compose.yaml), pack a new"
+            " release, then ship and install it"
+        )
         if state.out_of_memory and (self._early_crashes or self._crashes or not state.running):
-            text = _("{service} was killed: it needs more memory than its limit allows")
-            return text, _(
-                "give it more (deploy.resources.limits.memory in its compose.yaml), pack a new"
-                " release, then ship and install it"
-            )
+            return _("{service} was killed: it needs more memory than its limit allows"), more
+        # Engine 20.10 notes why a container was killed a moment later than that it ended.
+        hint = more if (state.exit_code or self._status) == _KILLED else ""
         # The engine also calls a container unhealthy that does not run.
         if state.running and state.health == "unhealthy":
             return _("{service} is unhealthy; its last check said: {said}"), ""
         if state.status in ("exited", "dead"):
-            return _("{service} ended with status {code}"), ""
+            return _("{service} ended with status {code}"), hint
         if self._crashes >= _CRASHES or self._early_crashes >= _CRASHES_AT_START:
-            return _(
-                "{service} crashes again and again: {count} times in {time}, status {code}"
-            ), ""
+            text = _("{service} crashes again and again: {count} times in {time}, status {code}")
+            return text, hint
         return "", ""
 
 

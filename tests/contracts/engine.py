@@ -291,6 +291,16 @@ class EngineContract:
         rig.engine.up(project)
         until(lambda: self.one(rig, project).restart_count >= 2, "restarts are counted")
 
+    def test_a_container_that_reaches_its_memory_limit_says_so(self, rig: Rig) -> None:
+        limits = {"resources": {"limits": {"memory": "32M"}}}
+        eats = ["busybox", "dd", "if=/dev/zero", "of=/dev/null", "bs=200M"]
+        project = rig.project("satu", rig.loaded(), command=eats, deploy=limits, restart="no")
+        rig.engine.up(project)
+        until(lambda: self.one(rig, project).status == "exited", "ended")
+        # Engine 20.10 notes the end first, and a moment later why.
+        until(lambda: self.one(rig, project).out_of_memory, "out of memory")
+        assert self.one(rig, project).exit_code == 137
+
     def test_an_unhealthy_container_says_what_its_check_said(self, rig: Rig) -> None:
         check = {"test": ["CMD-SHELL", "echo tidak sehat; exit 1"], "interval": "1s", "retries": 1}
         project = rig.project("satu", rig.loaded(), healthcheck=check)

@@ -173,6 +173,10 @@ def test_memory_that_ran_out_fails_at_the_first_death_and_says_what_to_give() ->
         verdict = story((0, [state(health="starting")]), (1, [dead]))
         assert "memory" in verdict.failed
         assert "deploy.resources.limits.memory" in verdict.hint
+    # An old engine says the end first, and why only later.
+    early = story((0, [state(status="exited", exit_code=137)]))
+    assert "status 137" in early.failed
+    assert "deploy.resources.limits.memory" in early.hint
     # One of its processes was killed; the app itself goes on, and its check decides.
     assert not story((0, [state(health="starting", out_of_memory=True)])).failed
 
