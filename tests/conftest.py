@@ -10,10 +10,15 @@ from pathlib import Path
 import console
 import pytest
 from fat_disk import fat_disk, lacking
+from hypothesis import settings
 from workspace import worker
 
 from smartcity_pkg.lab.lab import Lab, available
 from smartcity_pkg.lab.programs import Readers
+
+# How long one example takes says more of the machine than of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def missing(reason: str) -> None:

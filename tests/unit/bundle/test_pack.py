@@ -48,7 +48,7 @@ _NAMES = st.from_regex(r"[a-z]{1,8}(/[a-z0-9._]{1,8}[a-z]){0,2}", fullmatch=True
 _LAYERS = st.dictionaries(_NAMES, st.binary(max_size=3000), max_size=3).map(layer)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     images=st.dictionaries(
         st.from_regex(r"[a-z]{1,9}:[0-9]", fullmatch=True),
@@ -204,7 +204,7 @@ def _packed_elsewhere(
     }
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000))
 def test_compressed_bytes_do_not_depend_on_the_size_of_reads(seed: int) -> None:
     chance = random.Random(seed)

@@ -86,7 +86,7 @@ FILES = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(old=FILES, new=FILES, times=st.tuples(st.integers(0, 2), st.integers(0, 2)))
 def test_any_layer_is_made_of_any_other(
     old: dict[str, tuple[int, int]], new: dict[str, tuple[int, int]], times: tuple[int, int]

@@ -119,7 +119,7 @@ def test_names_from_packages_are_harmless_in_the_document() -> None:
     assert "x/\\\\xff\\\\xfe.egg-info" in text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_no_change_of_a_layer_makes_reading_fail(data: st.DataObject) -> None:
     layer = bytearray(

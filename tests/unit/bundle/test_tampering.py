@@ -50,7 +50,7 @@ def test_what_the_tests_change_is_accepted_unchanged(
 # -- without the key ------------------------------------------------------------------------------
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_any_flipped_bit_of_the_tar_is_refused(
     tar_bytes: bytes, keys: Keys, data: st.DataObject
@@ -77,7 +77,7 @@ def test_a_flipped_bit_in_each_file_of_the_directory_is_refused(
             refused(write_folder(path, {**sound, name: bytes(changed)}), keys.trusted)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_tar_cut_short_anywhere_is_refused(
     tar_bytes: bytes, keys: Keys, data: st.DataObject
