@@ -156,7 +156,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(GROUPS), help="groups, commas between")
     parser.add_argument("--servers", type=int, default=2, help="side by side")
     parser.add_argument("--repeat", type=int, default=3, help="how often outages are measured")
-    parser.add_argument("--minutes", type=float, default=600, help="begin no trial after these")
+    parser.add_argument(
+        "--minutes", type=float, default=30, help="begin no trial after these; all take hours"
+    )
     parser.add_argument("--json", type=Path, help="write all that was found to this file")
     parser.add_argument("--show", type=Path, help="try nothing: the tables of such a file")
     chosen = parser.parse_args()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 
@@ -16,7 +17,8 @@ from smartcity_pkg.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
 _UPGRADE_S = 8.0  # about; a fault that comes too late for it is a good upgrade
-_CHANCE = random.SystemRandom()
+# The benchmark looks for what nobody has seen; here the same is drawn each time unless told.
+_CHANCE = random.Random(os.environ.get("SMARTCITY_FAULT_SEED", "25"))
 DRAW = {
     "client": Trial("draw", strikes.CLIENT, Moment(entry="migrate begin"), then="resume"),
     "power": Trial("draw", strikes.POWER, Moment(entry="commit begin")),
