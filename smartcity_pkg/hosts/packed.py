@@ -37,3 +37,19 @@ def unpacked(host: Host, done: Completed) -> bytes:
     if not said.endswith(_END):
         raise refused(host.name, replace(done, status=done.status or 1))
     return said.removesuffix(_END)
+
+
+def files_of(said: bytes) -> dict[str, bytes | None]:
+    """By name, the files that a script printed as `name size`, a new line and the bytes.
+
+    None where `=` stands in place of the size: the file is as whoever asked knows it.
+    """
+    found: dict[str, bytes | None] = {}
+    while said:
+        header, _newline, said = said.partition(b"\n")
+        name, size = header.decode().split()
+        if size == "=":
+            found[name] = None
+        else:
+            found[name], said = said[: int(size)], said[int(size) :]
+    return found

@@ -6,7 +6,7 @@ document, so a folder that lies is found out. Starting apps is in `apply`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import PreflightError, UntrustedBundleError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.hosts.host import script
+from smartcity_pkg.hosts.packed import files_of, packed, unpacked
 from smartcity_pkg.install.place import Place
 
 RELEASE_FILE = "release.json"
@@ -30,6 +31,17 @@ if [ -d releases ]; then
   cd releases
   for folder in *; do [ ! -f "$folder/release.json" ] || echo "folder $folder"; done
 fi
+"""
+# $1 the folder of releases, then names. Prints `name size` and the bytes.
+_READ = """# read what is unpacked
+cd "$1" 2>/dev/null || return 0
+shift
+for name; do
+  if [ -f "$name/release.json" ]; then
+    printf '%s %s\\n' "$name" "$(stat -c %s "$name/release.json")"
+    cat "$name/release.json"
+  fi
+done
 """
 # $1 the root, $2 the new release, $3 the old one or nothing. Each link changes in one rename.
 _COMMIT = """# commit the release
@@ -92,10 +104,20 @@ def look(place: Place) -> Installed:
 
 def read_release(place: Place, name: str) -> Release:
     """An unpacked release; UntrustedBundleError where its document is not what its name says."""
-    path = place.store.release(name) / RELEASE_FILE
-    done = place.host.run(("cat", str(path)), check=False)
+    return _release(place, name, _documents(place, [name]).get(name, b""))
+
+
+def _documents(place: Place, names: Collection[str]) -> dict[str, bytes]:
+    """The documents of the unpacked releases `names`, unchecked; one round trip."""
+    if not names:
+        return {}
+    done = place.host.run(script(packed(_READ), str(place.store.releases), *names), check=False)
+    return {name: data or b"" for name, data in files_of(unpacked(place.host, done)).items()}
+
+
+def _release(place: Place, name: str, document: bytes) -> Release:
     try:
-        release = Release.model_validate_json(done.stdout)
+        release = Release.model_validate_json(document)
     except ValidationError as error:
         raise _damaged(place, name) from error
     if release.name != name:
@@ -117,36 +139,23 @@ def require_current(place: Place) -> Release:
 def read_known(place: Place, found: Installed, besides: str = "") -> dict[str, Release]:
     """Every release that running containers may have been made from, by name.
 
-    The current, the previous, and newer ones that were tried: older ones left nothing running. A
-    damaged one that is neither current nor previous is passed by. `besides` is not read.
+    An app that no release changed runs from the one that brought it, however old. A damaged release
+    that is neither current nor previous is passed by. `besides` is not read.
     """
-    newest = _serial(found.current)
-    linked = {found.current, found.previous}
-    names = [n for n in found.folders if n in linked or _serial(n) > newest]
-    known = {}
-    for name in names:
-        if name == besides:
-            continue
-        try:
-            known[name] = read_release(place, name)
-        except UntrustedBundleError:
-            if name in linked:
-                raise
+    names = [name for name in found.folders if name != besides]
+    known = readable(place, names)
+    for name in {found.current, found.previous} & set(names) - known.keys():
+        raise _damaged(place, name)
     return known
 
 
-def readable(place: Place, names: Iterable[str]) -> dict[str, Release]:
+def readable(place: Place, names: Collection[str]) -> dict[str, Release]:
     """Those of the unpacked releases `names` that can be read, by name."""
     known = {}
-    for name in names:
+    for name, document in _documents(place, names).items():
         with suppress(UntrustedBundleError):
-            known[name] = read_release(place, name)
+            known[name] = _release(place, name, document)
     return known
-
-
-def _serial(name: str) -> int:
-    number = name.partition("-")[0]
-    return int(number) if number.isdigit() else 0
 
 
 def unpack(place: Place, release: Release) -> None:

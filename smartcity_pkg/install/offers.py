@@ -27,7 +27,7 @@ from smartcity_pkg.core.errors import PreflightError, UntrustedBundleError
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import MIB
 from smartcity_pkg.hosts.host import script
-from smartcity_pkg.hosts.packed import packed, unpacked
+from smartcity_pkg.hosts.packed import files_of, packed, unpacked
 from smartcity_pkg.install.place import Place
 
 _NAME = re.compile(r"(\d{1,9})-[0-9a-f]{12}")
@@ -221,15 +221,8 @@ def _read(place: Place, names: Sequence[str]) -> dict[str, bytes]:
     done = place.host.run(
         script(packed(_READ), str(place.store.blobs), str(_MAX_SMALL_BYTES), *words), timeout_s=600
     )
-    rest, found = unpacked(place.host, done), {}
-    while rest:
-        header, _newline, rest = rest.partition(b"\n")
-        name, size = header.decode().split()
-        if size == "=":
-            found[name] = known[name] or b""
-        else:
-            found[name], rest = rest[: int(size)], rest[int(size) :]
-    return found
+    found = files_of(unpacked(place.host, done))
+    return {n: (known[n] or b"") if data is None else data for n, data in found.items()}
 
 
 def _checked(place: Place, of: str, data: bytes | None) -> bytes:
