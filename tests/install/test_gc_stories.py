@@ -74,6 +74,10 @@ def test_a_container_that_was_never_touched_keeps_its_files_and_its_image(site: 
     assert report.left == ()
     assert site.status().well
     assert not any(a.drift for a in site.status().apps)
+    # Neither the current nor the previous release brought it, and it is still known for what it is.
+    kept = site.containers()["penyimpan"]
+    assert site.deploy(Draft(serial=7, version="1.7.0")).change.untouched == ("penyimpan",)
+    assert site.containers()["penyimpan"] == kept
 
 
 def test_what_a_cut_shipment_left_goes_when_that_is_said(site: Site) -> None:
