@@ -25,7 +25,7 @@ from smartcity_pkg.bundle.write import Content, write_bundle
 from smartcity_pkg.catalogue.app import Model
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import InputError, Problem, SmartCityError, UntrustedBundleError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 from smartcity_pkg.core.progress import Progress, no_progress
 
 _MAX_FILE_BYTES = 16 << 20
@@ -223,9 +223,7 @@ def _read(path: Path, model: type[M], what: str) -> M:
             data = stream.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(
-            Problem(
-                _("the file cannot be read: {why}").format(why=error.strerror or error), str(path)
-            )
+            Problem(_("the file cannot be read: {why}").format(why=os_text(error)), str(path))
         ) from error
     try:
         strictjson.loads(data, _MAX_FILE_BYTES)

@@ -19,7 +19,7 @@ from smartcity_pkg.catalogue.app import AppName, Model
 from smartcity_pkg.catalogue.pemda import RegionCode
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import InputError, Problem, SmartCityError, UntrustedBundleError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 
 PAYLOAD_TYPE = "application/vnd.smartcity.inventory.v1+json"
 MAX_BYTES = 8 << 20
@@ -105,7 +105,7 @@ def load_receipt(path: Path) -> InventoryReceipt:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        why = error.strerror or str(error)
+        why = os_text(error)
         raise InputError(
             Problem(_("the receipt cannot be read: {why}").format(why=why), str(path)),
             _("Check the path, and that the disk is connected."),

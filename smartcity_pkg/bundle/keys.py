@@ -21,7 +21,7 @@ from smartcity_pkg.bundle import ecdsa
 from smartcity_pkg.bundle.ring import TrustedKeys
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import InputError, Problem, SmartCityError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 
 _MAX_KEY_FILE_BYTES = 64 << 10
 
@@ -153,7 +153,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as stream:
             return stream.read(_MAX_KEY_FILE_BYTES)
     except OSError as error:
-        why = error.strerror or str(error)
+        why = os_text(error)
         hint = _("Check the path, and that the disk is connected.")
         raise _bad(path, _("the key cannot be read: {why}").format(why=why), hint) from error
 

@@ -26,7 +26,7 @@ from smartcity_pkg.bundle.structure import broken
 from smartcity_pkg.bundle.trust import MAX_SIGNATURES
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import InputError, Problem, UntrustedBundleError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 
 MAX_SMALL_BYTES = 64 << 20
 MAX_FILES = 20_000
@@ -199,9 +199,7 @@ def open_bundle(source: Path | PartedTar) -> Iterator[Bundle]:
         files = _Tar(source.parts) if isinstance(source, PartedTar) else _files_at(source)
     except OSError as error:
         raise InputError(
-            Problem(
-                _("the bundle cannot be read: {why}").format(why=error.strerror or error), str(path)
-            ),
+            Problem(_("the bundle cannot be read: {why}").format(why=os_text(error)), str(path)),
             _("Check the path, and that the disk is connected."),
         ) from error
     try:
@@ -217,7 +215,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UntrustedBundleError(
-            _("{path}: reading failed: {why}").format(path=path, why=error.strerror or error),
+            _("{path}: reading failed: {why}").format(path=path, why=os_text(error)),
             _("The disk may be damaged, or was removed. Copy the bundle again."),
         ) from error
 

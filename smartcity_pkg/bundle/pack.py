@@ -41,7 +41,7 @@ from smartcity_pkg.catalogue.policy import NOTHING_EXEMPT, Policy
 from smartcity_pkg.catalogue.release import Layer, Release, ReleaseApp, ReleaseImage, pinned
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import SmartCityError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 from smartcity_pkg.core.progress import Progress, Step, no_progress
 
 _HASH_THREADS = 4
@@ -198,7 +198,7 @@ def _using(cache: Path) -> Iterator[None]:
     except OSError as error:
         raise SmartCityError(
             _("the images cannot be read into the cache {path}: {why}").format(
-                path=cache, why=error.strerror or error
+                path=cache, why=os_text(error)
             ),
             _("Check the free space and the permissions of that folder."),
         ) from error

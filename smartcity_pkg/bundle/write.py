@@ -15,7 +15,7 @@ from smartcity_pkg.bundle import ustar
 from smartcity_pkg.bundle.layout import FilePart, looks_like_bundle
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import SmartCityError, UsageError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 from smartcity_pkg.core.progress import Progress, Transfer
 
 _COPY_BYTES = 8 << 20
@@ -73,7 +73,7 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise SmartCityError(
-            _("{path} cannot be written: {why}").format(path=path, why=error.strerror or error),
+            _("{path} cannot be written: {why}").format(path=path, why=os_text(error)),
             _("Check the free space and the permissions, or choose another place."),
         ) from error
 

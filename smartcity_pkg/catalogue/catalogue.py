@@ -16,7 +16,7 @@ from smartcity_pkg.catalogue.rules import numbered
 from smartcity_pkg.catalogue.yamlfile import Document
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import InputError, Problem, UsageError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 
 _AT = (compose.EXTENSION,)
 
@@ -127,7 +127,7 @@ def _app_folders(folder: Path, shown: str) -> list[Path]:
         )
     except OSError as error:
         raise InputError(
-            Problem(_("the catalogue cannot be read: {why}").format(why=error.strerror), shown)
+            Problem(_("the catalogue cannot be read: {why}").format(why=os_text(error)), shown)
         ) from error
     if not found:
         raise InputError(

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from smartcity_pkg.catalogue import faults, scalars
 from smartcity_pkg.core.errors import InputError, Problem
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
@@ -102,7 +102,7 @@ def read_bytes(path: Path, shown: str) -> bytes:
         raise InputError(Problem(_("the file does not exist"), shown)) from None
     except OSError as error:
         raise InputError(
-            Problem(_("the file cannot be read: {why}").format(why=error.strerror), shown)
+            Problem(_("the file cannot be read: {why}").format(why=os_text(error)), shown)
         ) from error
     if len(data) > MAX_BYTES:
         raise InputError(

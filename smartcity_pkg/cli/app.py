@@ -11,7 +11,7 @@ from typing import Any
 from smartcity_pkg.cli import common
 from smartcity_pkg.core import i18n
 from smartcity_pkg.core.errors import InterruptedByUserError, SmartCityError, UsageError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -106,7 +106,7 @@ def _of_system(options: common.CommonOptions, error: OSError) -> int:
     if isinstance(error, BrokenPipeError) and _nobody_reads():
         common.discard_output()  # `smartcity --help | head -1`
         return SmartCityError.exit_code
-    why = error.strerror or str(error)
+    why = os_text(error)
     file = error.filename2 or error.filename
     return _report(
         options,

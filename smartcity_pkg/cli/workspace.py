@@ -6,7 +6,6 @@ smartcity stand in for what the folder does not have.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from pathlib import Path
@@ -110,19 +109,23 @@ class Workspace:
             if not path.is_file():
                 raise InputError(Problem(_("the file does not exist"), name))
             return path
-        known = self.profiles()
-        found = [p for p in known if name.lower() == p.stem.lower()] or [
-            p for p in known if name.lower() in p.stem.lower()
-        ]
+        found = self._matching(name)
         if len(found) != 1:
             problem = _("no profile matches “{name}”") if not found else _("“{name}” means several")
             raise UsageError(
                 problem.format(name=name),
                 _("known: {names}; or give the path of a profile file").format(
-                    names=", ".join(p.stem for p in (found or known)) or "-"
+                    names=", ".join(p.stem for p in (found or self.profiles())) or "-"
                 ),
             )
         return found[0]
+
+    def _matching(self, name: str) -> list[Path]:
+        """The profile called `name`, else those that have it in their names."""
+        known = self.profiles()
+        return [p for p in known if name.lower() == p.stem.lower()] or [
+            p for p in known if name.lower() in p.stem.lower()
+        ]
 
     def next_serial(self, region: str) -> int:
         """One more than the highest serial among this workspace's releases of a pemda."""
@@ -135,11 +138,15 @@ class Workspace:
             return path
         if "/" in name or name.endswith(".tar"):
             raise InputError(
-                Problem(
-                    _("the bundle cannot be read: {why}").format(why=os.strerror(errno.ENOENT)),
-                    name,
-                ),
+                Problem(_("the file does not exist"), name),
                 _("Check the path, and that the disk is connected."),
+            )
+        if not self._matching(name):
+            raise UsageError(
+                _("“{name}” is neither a bundle nor a pemda").format(name=name),
+                _("known pemda: {names}; or give the path of a bundle").format(
+                    names=", ".join(p.stem for p in self.profiles()) or "-"
+                ),
             )
         region = self.profile(name).stem[:5]
         bundles = self._bundles(region)

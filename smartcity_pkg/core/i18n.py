@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import gettext
 import os
 from pathlib import Path
@@ -58,3 +59,21 @@ def _(message: str) -> str:
 def N_(message: str) -> str:
     """`message` itself, marked for translation: it is translated where it is used."""
     return message
+
+
+_OF_SYSTEM = {
+    errno.ENOENT: N_("it does not exist"),
+    errno.EACCES: N_("access is not allowed"),
+    errno.EPERM: N_("access is not allowed"),
+    errno.EISDIR: N_("it is a folder"),
+    errno.ENOTDIR: N_("a part of the path is no folder"),
+    errno.ENOSPC: N_("the disk is full"),
+    errno.EROFS: N_("the disk is write-protected"),
+    errno.EIO: N_("the disk does not read or write it"),
+}
+
+
+def os_text(error: OSError) -> str:
+    """Why the operating system refused, in the active language as far as the reason is common."""
+    known = _OF_SYSTEM.get(error.errno or 0)
+    return _(known) if known else error.strerror or str(error)

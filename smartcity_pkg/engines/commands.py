@@ -27,31 +27,29 @@ _TRIED_LABEL = "id.smartcity.tried"
 # $1 a folder that is made anew, $2 the store, then names of layers.
 _LOAD = """# load the image
 dir=$1 store=$2; shift 2
+trap 'rm -rf "$dir"' EXIT
 rm -rf "$dir"; mkdir -p "$dir"; tar -xf - -C "$dir"
 for hex; do
   if [ -f "$store/$hex" ]; then ln -s "$store/$hex" "$dir/blobs/sha256/$hex"; fi
 done
-status=0
-tar -chf - -C "$dir" . | docker load --quiet || status=$?
-rm -rf "$dir"
-exit "$status"
+tar -chf - -C "$dir" . | docker load --quiet
 """
 _PULL = """# pull the image
 docker pull --quiet "$1" >/dev/null
 """
 # $1 how an image is printed, $2 a label, then references. The command need not exist: it stands in
 # for one that an image may lack. What an earlier look left, when it lost its engine or its power,
-# goes first.
+# goes first; that may be what somebody who looks at the same time has just made.
 _LOOK = """# look at the images
 form=$1 label=$2; shift 2
 docker image inspect -f "$form" "$@" 2>/dev/null || true
 docker ps --all --quiet --no-trunc --filter "label=$label" |
-  xargs -r docker rm --force --volumes >/dev/null
+  xargs -r docker rm --force --volumes >/dev/null 2>&1 || true
 for reference; do
   if id=$(docker create --pull never --network none --label "$label" "$reference" true \\
     2>/dev/null)
   then
-    docker rm --volumes "$id" >/dev/null
+    docker rm --volumes "$id" >/dev/null 2>&1 || true
     echo "made $reference"
   fi
 done

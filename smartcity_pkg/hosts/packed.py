@@ -47,7 +47,7 @@ def files_of(said: bytes) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = {}
     while said:
         header, _newline, said = said.partition(b"\n")
-        name, size = header.decode().split()
+        name, _space, size = header.decode(errors="replace").rpartition(" ")
         if size == "=":
             found[name] = None
         else:

@@ -18,7 +18,7 @@ from smartcity_pkg.bundle.grant import parse
 from smartcity_pkg.bundle.trust import files_of
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import InputError, Problem
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 from smartcity_pkg.hosts.surroundings import gather_all
 from smartcity_pkg.install import images, installed, offers, preflight
 from smartcity_pkg.install.place import Place
@@ -111,7 +111,7 @@ def load(path: Path) -> Question:
     try:
         return SavedFacts.model_validate_json(path.read_bytes()).question
     except OSError as error:
-        why = error.strerror or str(error)
+        why = os_text(error)
         raise InputError(
             Problem(_("the file cannot be read: {why}").format(why=why), str(path)),
             _("make such a file: smartcity check PEMDA --save-facts FILE"),

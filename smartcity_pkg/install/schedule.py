@@ -112,16 +112,21 @@ def refresh(place: Place, release: Release) -> tuple[str, ...]:
     return tuple(a.app for a in apps)
 
 
-def schedule(place: Place, daily: str, keep: int) -> Scheduled:
-    """Back up daily at `daily` (HH:MM, the server's time), keeping the newest `keep` of each app.
-
-    May be called again with another time. PreflightError where nothing is installed.
-    """
+def check_time(daily: str) -> None:
+    """UsageError unless `daily` is a time of day."""
     if not _TIME.match(daily):
         raise UsageError(
             _("--daily is “{given}”, expected HH:MM").format(given=daily),
             _("for instance: --daily 02:30"),
         )
+
+
+def schedule(place: Place, daily: str, keep: int) -> Scheduled:
+    """Back up daily at `daily` (HH:MM, the server's time), keeping the newest `keep` of each app.
+
+    May be called again with another time. PreflightError where nothing is installed.
+    """
+    check_time(daily)
     apps = refresh(place, installed.require_current(place))
     service, timer = units(script_path(place), daily, keep)
     done = place.host.run(script(_UNITS, UNITS, UNIT, service, timer))

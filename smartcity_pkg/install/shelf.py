@@ -14,6 +14,7 @@ from typing import Protocol
 
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import RemoteCommandError
+from smartcity_pkg.core.i18n import os_text
 from smartcity_pkg.hosts.host import Host, script
 from smartcity_pkg.install.backups import TIMEOUT_S
 
@@ -145,7 +146,7 @@ class FolderShelf:
                 file.seek(offset)
                 return file.read(size_bytes)
         except FileNotFoundError as error:
-            raise RemoteCommandError(f"{error.filename}: {error.strerror}") from error
+            raise RemoteCommandError(f"{error.filename}: {os_text(error)}") from error
 
     def append(self, path: str, offset: int, data: bytes) -> None:
         """Write a piece."""

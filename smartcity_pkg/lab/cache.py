@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from smartcity_pkg.core.errors import LabError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 
 _BUILT = ("debian13-*", "engine-20.10-*", "layers/*-*", "archives/*-*", "contexts/*")
 _UNUSED_S = 14 * 24 * 3600
@@ -121,5 +121,5 @@ def remove_tree(path: Path) -> None:
         return
     except OSError as error:
         raise LabError(
-            _("cannot remove {path}: {reason}").format(path=path, reason=error.strerror)
+            _("cannot remove {path}: {reason}").format(path=path, reason=os_text(error))
         ) from error

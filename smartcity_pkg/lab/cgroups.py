@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from smartcity_pkg.core.errors import LabError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 from smartcity_pkg.lab.command import wait_until
 
 
@@ -52,7 +52,7 @@ def make_groups(name: str) -> list[tuple[str, Path]]:
         except OSError as error:
             raise LabError(
                 _("cannot make the control group {path}: {reason}").format(
-                    path=group, reason=error.strerror
+                    path=group, reason=os_text(error)
                 ),
                 _("The lab needs root on a machine or in a container that may make cgroups."),
             ) from error

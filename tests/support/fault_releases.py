@@ -57,10 +57,10 @@ def make_releases(space: Workspace, *, bad: bool = True) -> dict[str, Made]:
     made[NEW] = _pack(space, NEW)
     if not bad:
         return made
-    bad = migrations / "0003_ward.sql"
-    _upgrade(space, STUCK, bad, _BAD_MIGRATION)
+    wrong = migrations / "0003_ward.sql"
+    _upgrade(space, STUCK, wrong, _BAD_MIGRATION)
     made[STUCK] = _pack(space, STUCK)
-    bad.unlink()
+    wrong.unlink()
     exercise.next_version(catalogue, APP, VERSIONS[ILL])
     exercise.make_ill(catalogue, APP)
     made[ILL] = _pack(space, ILL)

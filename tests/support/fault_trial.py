@@ -82,12 +82,11 @@ class Outcome:
     """What came of a trial; durations in seconds.
 
     `codes` are exit codes, that of the client which was struck first; `said` are the errors of all
-    runs; `state` is what the fault
-    left, `ended` what the next run made of it: the new release serves, the old one does, neither
-    does whole, the last run failed with the server well, or the trial itself broke. `alone_s`: how
-    soon after the fault a release answered without anybody's doing; None where none did in half a
-    minute. `outage_s` adds up the gaps in which nobody answered, `longest_s` is the longest; where
-    the fault was in the link, those after it.
+    runs; `state` is what the fault left, `ended` what the next run made of it: the new release
+    serves, the old one does, neither does whole, the last run failed with the server well, or the
+    trial itself broke. `alone_s`: how soon after the fault a release answered without anybody's
+    doing; None where none did in half a minute. `outage_s` adds up the gaps in which nobody
+    answered, `longest_s` is the longest; where the fault was in the link, those after it.
     """
 
     group: str

@@ -28,7 +28,7 @@ from smartcity_pkg.bundle.write import check_output, write_bundle
 from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import RegistryError, SmartCityError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 from smartcity_pkg.core.progress import Progress, Step, Transfer, no_progress
 
 _MOST_MANIFESTS = 10_000
@@ -86,7 +86,7 @@ def _scratch(place: Path) -> Iterator[Path]:
         made = TemporaryDirectory(prefix=".pull.", suffix=".part", dir=place)
     except OSError as error:
         raise SmartCityError(
-            _("{path} cannot be written: {why}").format(path=place, why=error.strerror or error),
+            _("{path} cannot be written: {why}").format(path=place, why=os_text(error)),
             _("Check the free space and the permissions, or choose another place."),
         ) from error
     with made as name:

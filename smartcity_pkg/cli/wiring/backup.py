@@ -157,13 +157,15 @@ def schedule(
     off: bool,
 ) -> tuple[list[Scheduled], list[str]]:
     """Set up the timer on each server, or take it away; the servers where it was taken away."""
+    from smartcity_pkg.install.schedule import check_time, unschedule
     from smartcity_pkg.install.schedule import schedule as set_up
-    from smartcity_pkg.install.schedule import unschedule
 
     if off == (daily is not None):
         raise UsageError(
             _("--daily and --off: just one of them is needed"), _("for instance: --daily 02:30")
         )
+    if daily is not None:
+        check_time(daily)  # before anything is asked of a server
     done, stopped = [], []
     for target in targets(session.pemda(name), servers):
         with target.place() as place:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from smartcity_pkg.core import atomic
 from smartcity_pkg.core.errors import SmartCityError, UsageError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 
 if TYPE_CHECKING:
     from smartcity_pkg.catalogue.release import ReleaseImage
@@ -28,7 +28,7 @@ def sbom_to(path: Path, image: str | None, out: Path | None) -> tuple[ReleaseIma
             atomic.write(out, document)
         except OSError as error:
             raise SmartCityError(
-                _("{path} cannot be written: {why}").format(path=out, why=error.strerror or error),
+                _("{path} cannot be written: {why}").format(path=out, why=os_text(error)),
                 _("Check the free space and the permissions, or choose another place."),
             ) from error
     return found, document

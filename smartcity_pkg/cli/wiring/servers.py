@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 # From this machine to itself nothing is worth a patch.
 _NO_LINK_MBPS = 10_000.0
-# Compressing what is packed already takes a tenth of a core then.
+# Up to here zlib takes at most 4 % of a core for bytes that are packed already (60 MB/s).
 _SLOW_MBPS = 20.0
 _NO_DOMAIN = "localhost"
 

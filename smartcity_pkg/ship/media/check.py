@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from smartcity_pkg.bundle.layout import FilePart, PartedTar, reading
 from smartcity_pkg.core.errors import UntrustedBundleError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 from smartcity_pkg.core.progress import Progress, Transfer, no_progress
 from smartcity_pkg.core.units import number_text
 from smartcity_pkg.ship.media import files
@@ -93,7 +93,7 @@ def _fault_of(path: Path, part: MediaPart, by_digest: Mapping[str, str], count: 
     except FileNotFoundError:
         return _("it is missing")
     except OSError as error:
-        return _("it cannot be read: {why}").format(why=error.strerror or error)
+        return _("it cannot be read: {why}").format(why=os_text(error))
     if found == part.digest:
         return ""
     if found in by_digest:

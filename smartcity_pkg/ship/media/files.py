@@ -18,7 +18,7 @@ from typing import BinaryIO
 from smartcity_pkg.core import atomic, digest
 from smartcity_pkg.core.digest import CHUNK_BYTES
 from smartcity_pkg.core.errors import DiskFullError, LockedError, SmartCityError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 from smartcity_pkg.ship.media.index import SUFFIX, disk_of
 
 Count = Callable[[int], None]
@@ -90,9 +90,7 @@ def writing(disk: Path) -> Iterator[None]:
                 _("make room on it, or take a larger one; what was copied is not copied again"),
             ) from error
         raise SmartCityError(
-            _("{disk}: the disk cannot be written: {why}").format(
-                disk=disk, why=error.strerror or error
-            ),
+            _("{disk}: the disk cannot be written: {why}").format(disk=disk, why=os_text(error)),
             _("check its write protection, and that it is still connected (dmesg says more)"),
         ) from error
 

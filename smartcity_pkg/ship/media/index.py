@@ -20,7 +20,7 @@ from smartcity_pkg.catalogue.app import Model
 from smartcity_pkg.catalogue.pemda import RegionCode
 from smartcity_pkg.core import digest
 from smartcity_pkg.core.errors import InputError, Problem, UsageError
-from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.i18n import _, os_text
 from smartcity_pkg.core.units import MIB
 from smartcity_pkg.ship.media.parity import MAX_TOGETHER
 
@@ -231,7 +231,7 @@ def _fault(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return _("it is missing")
     if isinstance(error, OSError):
-        return _("it cannot be read: {why}").format(why=error.strerror or error)
+        return _("it cannot be read: {why}").format(why=os_text(error))
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

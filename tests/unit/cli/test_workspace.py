@@ -123,9 +123,16 @@ def test_a_region_without_a_bundle_says_how_to_make_one(workspace: Workspace) ->
 def test_a_path_of_a_bundle_that_is_not_there_is_refused(workspace: Workspace, name: str) -> None:
     with pytest.raises(InputError) as caught:
         workspace.bundle(name)
-    assert caught.value.message.startswith(f"{name}: the bundle cannot be read")
+    assert caught.value.message == f"{name}: the file does not exist"
 
 
 def test_a_path_of_a_bundle_that_is_there_is_taken(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "bundle.tar").touch()
     assert workspace.bundle(str(tmp_path / "bundle.tar")) == tmp_path / "bundle.tar"
+
+
+def test_what_is_neither_a_bundle_nor_a_pemda_is_called_so(workspace: Workspace) -> None:
+    with pytest.raises(UsageError) as caught:
+        workspace.bundle("README")
+    assert "neither a bundle nor a pemda" in caught.value.message
+    assert "32.15-karawang" in caught.value.hint

@@ -9,7 +9,7 @@ import pytest
 from smartcity_pkg.core.errors import RemoteCommandError
 from smartcity_pkg.hosts.host import Completed, Host, script
 from smartcity_pkg.hosts.local import LocalHost
-from smartcity_pkg.hosts.packed import packed, unpacked
+from smartcity_pkg.hosts.packed import files_of, packed, unpacked
 
 SAY = '# say it\nprintf "%s" "$1"; head -c 100000 /dev/zero'
 
@@ -46,3 +46,8 @@ def test_what_did_not_come_to_its_end_is_an_error(host: Host, end: str) -> None:
 
 def test_an_early_end_that_is_meant_is_whole(host: Host) -> None:
     assert asked(host, "# say it\necho a; exit 0; echo b")[1] == b"a\n"
+
+
+def test_files_have_any_names_and_any_content() -> None:
+    said = b"satu 3\na\nbdua tiga 0\nempat =\n"
+    assert files_of(said) == {"satu": b"a\nb", "dua tiga": b"", "empat": None}
