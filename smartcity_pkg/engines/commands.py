@@ -115,6 +115,11 @@ def remove_image(reference: str) -> Argv:
     return ("docker", "image", "rm", reference)
 
 
+def ask_engine() -> Argv:
+    """Succeeds where the engine answers."""
+    return ("docker", "version", "--format", "{{.Server.Version}}")
+
+
 def load(folder: str, blobs: str, layers: Iterable[str]) -> Argv:
     """Load an image, of which standard input brings the small files as a tar.
 

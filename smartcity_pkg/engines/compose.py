@@ -17,7 +17,7 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import MIB
 from smartcity_pkg.engines import archive, commands, inspection
 from smartcity_pkg.engines.engine import ContainerState, Project
-from smartcity_pkg.hosts.facts import EngineFacts, EngineImage, ServerFacts, gather, need_engine
+from smartcity_pkg.hosts.facts import EngineFacts, EngineImage, ServerFacts, gather, need_engine, start_engine
 from smartcity_pkg.hosts.host import Completed, Host
 from smartcity_pkg.hosts.packed import unpacked
 from smartcity_pkg.hosts.store import StorePaths
@@ -25,6 +25,7 @@ from smartcity_pkg.hosts.store import StorePaths
 _HOOK_TIMEOUT_S = 1800.0
 _FEED_TIMEOUT_S = 6 * 3600.0
 _COMPOSE_TIMEOUT_S = 300.0
+_ANSWER_S = 20.0
 _LOAD_BASE_S, _SLOWEST_DISK = 300.0, 2 * MIB  # bytes per second
 _SLOWEST_LINK = 4 << 10
 _CONTAINERD_ROOT = "/var/lib/containerd"
@@ -56,6 +57,10 @@ class ComposeEngine:
             )
         self._checked = found
         return found
+
+    def answers(self) -> bool:
+        """Whether the daemon answers now."""
+        return self._host.run(commands.ask_engine(), timeout_s=_ANSWER_S, check=False).ok
 
     @property
     def _facts(self) -> EngineFacts:
@@ -177,10 +182,13 @@ class ComposeEngine:
             _("{host}: the engine cannot pull {image} from {registry}: {said}").format(
                 host=self._host.name, image=image.source, registry=host, said=_last_lines(done)
             ),
-            _(
-                "see on the server that it reaches {registry}, trusts its certificate"
-                " (/etc/docker/certs.d) and is logged in (docker login); or send by SSH: --to ssh"
-            ).format(registry=host),
+            self._cure(
+                _(
+                    "see on the server that it reaches {registry}, trusts its certificate"
+                    " (/etc/docker/certs.d) and is logged in (docker login); or send by SSH:"
+                    " --to ssh"
+                ).format(registry=host)
+            ),
         )
 
     def _load_refused(self, image: ReleaseImage, done: Completed) -> EngineError | DiskFullError:
@@ -189,7 +197,7 @@ class ComposeEngine:
             _("{host}: the engine refuses the image {image}: {said}").format(
                 host=self._host.name, image=image.source, said=said
             ),
-            _("send the release again: smartcity ship; then install once more"),
+            self._cure(_("send the release again: smartcity ship; then install once more")),
         )
 
     def _not_the_image(self, image: ReleaseImage) -> EngineError:
@@ -282,15 +290,21 @@ class ComposeEngine:
                 command=shlex.join(hook.command)[:120],
                 app=project.name,
                 said=_last_lines(done),
-            )
+            ),
+            self._cure(),
         )
 
     def _compose_failed(self, word: str, project: Project, done: Completed) -> EngineError:
         return EngineError(
             _("{host}: docker compose {word} failed for {app}: {said}").format(
                 host=self._host.name, word=word, app=project.name, said=_last_lines(done)
-            )
+            ),
+            self._cure(),
         )
+
+    def _cure(self, otherwise: str = "") -> str:
+        """What helps after a command failed: if the engine died meanwhile, no other advice does."""
+        return otherwise if self.answers() else start_engine()
 
     def _run(
         self,
@@ -305,7 +319,7 @@ class ComposeEngine:
         except DiskFullError:
             raise
         except RemoteCommandError as error:
-            raise EngineError(error.message, error.hint) from error
+            raise EngineError(error.message, self._cure(error.hint)) from error
 
 
 def _subcommand(argv: commands.Argv) -> str:

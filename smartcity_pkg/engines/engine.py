@@ -72,6 +72,9 @@ class Engine(Protocol):
     def check(self, facts: ServerFacts) -> EngineFacts:
         """The engine among `facts`; EngineError with the cure where a part of it is missing."""
 
+    def answers(self) -> bool:
+        """Whether the engine answers now."""
+
     def whole(self, images: Iterable[ReleaseImage]) -> frozenset[str]:
         """The references under which there is the image that they should name.
 

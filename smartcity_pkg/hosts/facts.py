@@ -210,7 +210,7 @@ def need_engine(facts: ServerFacts, host: str) -> EngineFacts:
     if facts.docker_installed:
         raise EngineError(
             _("{host}: Docker is installed, but its daemon does not answer").format(host=host),
-            _("start it there: systemctl start docker; journalctl -u docker says why it stopped"),
+            start_engine(),
         )
     raise EngineError(
         _("{host}: there is no Docker on the server").format(host=host),
@@ -219,6 +219,11 @@ def need_engine(facts: ServerFacts, host: str) -> EngineFacts:
             "apt-get install docker.io docker-cli docker-compose"
         ),
     )
+
+
+def start_engine() -> str:
+    """The cure for an engine that does not answer, in words."""
+    return _("start it there: systemctl start docker; journalctl -u docker says why it stopped")
 
 
 def engine_image(rest: str) -> EngineImage:

@@ -20,7 +20,8 @@ class InstallOptions:
     `health_s`: seconds an app has to become healthy (longer where its own health check says so).
     `settle_s`: seconds a service without health check must stay up. `route_s`: seconds the public
     routes have to answer after the last app. `soak_s`: seconds for which all that was started must
-    then have been well without a break; most apps' own checks look twice in it.
+    then have been well without a break; most apps' own checks look twice in it. `engine_s`: seconds
+    that going back waits for an engine that died.
     `allow_downgrade`: install a release with a lower number than the highest that was installed.
     `accept` names the preflight rules whose warnings are known and taken. `public_names` should
     lead to the server. `clock`: our own time (Unix), which decides whether the agreement holds
@@ -32,6 +33,7 @@ class InstallOptions:
     settle_s: float = 5.0
     route_s: float = 60.0
     soak_s: float = 5.0
+    engine_s: float = 60.0
     allow_downgrade: bool = False
     accept: frozenset[str] = frozenset()
     public_names: tuple[str, ...] = ()

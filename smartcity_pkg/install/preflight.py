@@ -223,6 +223,11 @@ def policy(q: Question) -> Iterator[Finding]:
             yield Finding("policy", "warn", said, told_only=True)
 
 
+def room(q: Question) -> tuple[Finding, ...]:
+    """What the rules about disks find."""
+    return (*disk(q), *premises.inodes(q))
+
+
 RULES: tuple[Rule, ...] = (
     Rule("identity", N_("The release is for this server."), identity, True),
     Rule("agreement", N_("The agreement holds today."), agreement, True),

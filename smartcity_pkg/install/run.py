@@ -108,6 +108,8 @@ class _Installation:
             self._place, self._journal, self._progress, self._options, known, self._lock.check
         )
         saved = save(scene, release, before)
+        if loaded or saved:
+            self._require_room()
         with self._journal.step("install"):
             change, outage_s = switch(scene, release, before, migrate=True)
         self._commit(genuine, before)
@@ -201,6 +203,17 @@ class _Installation:
             installed.unpack(self._place, release)
         with self._journal.step("secrets"):
             return ensure_secrets(self._place, release.on_server(self._place.server))
+
+    def _require_room(self) -> None:
+        """PreflightError where images, backups or other programs have meanwhile filled a disk.
+
+        Nothing is stopped yet; later, apps could neither write nor be asked whether they are well.
+        """
+        facts, around = gather_all(self._place.host, self._options.store)
+        now = Question(
+            server=self._place.server, facts=facts, clock_s=self._options.clock(), around=around
+        )
+        preflight.require(self._place.server, preflight.room(now))
 
     def _commit(self, genuine: offers.Genuine, before: Release | None) -> None:
         self._lock.check()

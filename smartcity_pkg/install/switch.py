@@ -6,6 +6,7 @@ The way back is proven before anything is stopped. What citizens miss meanwhile 
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from smartcity_pkg.catalogue.release import Release
@@ -27,6 +28,8 @@ from smartcity_pkg.install.outage import OutageMeter
 from smartcity_pkg.install.outcome import Change
 from smartcity_pkg.install.place import Place
 from smartcity_pkg.install.saving import after_failure
+
+_LOOK_S = 1.0
 
 
 def switch(
@@ -87,6 +90,7 @@ def _go_back(
     )
     scene.progress(Step(text))
     try:
+        _await_engine(scene)
         with scene.journal.step("roll back"):
             # Data that this way has put back go again: those of before belong to the target.
             data = AppsData(restore=scene.data.saved if scene.data.restore else {})
@@ -100,8 +104,17 @@ def _go_back(
             _("{server}: {why}\nand going back failed too: {second}").format(
                 server=scene.place.server, why=_reason(failure), second=second.message
             ),
-            _("see what is wrong: smartcity doctor; put it right, then install again"),
+            second.hint
+            or _("see what is wrong: smartcity doctor; put it right, then install again"),
         ) from second
+
+
+def _await_engine(scene: Scene) -> None:
+    """An engine that died is started again by its service manager; going back needs it."""
+    until_s = time.monotonic() + scene.options.engine_s
+    while not scene.place.engine.answers() and time.monotonic() < until_s:
+        scene.check()
+        time.sleep(_LOOK_S)
 
 
 def _rolled_back(

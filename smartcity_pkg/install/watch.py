@@ -195,7 +195,11 @@ class _Service:
         hint = more if (state.exit_code or self._status) == _KILLED else ""
         # The engine also calls a container unhealthy that does not run.
         if state.running and state.health == "unhealthy":
-            return _("{service} is unhealthy; its last check said: {said}"), ""
+            # The engine needs some room under /tmp for each check.
+            full = "no space left" in state.health_output.lower()
+            room = _("make room there: smartcity gc; df -h and docker system df show what fills it")
+            text = _("{service} is unhealthy; its last check said: {said}")
+            return text, room if full else ""
         if state.status in ("exited", "dead"):
             return _("{service} ended with status {code}"), hint
         if self._crashes >= _CRASHES or self._early_crashes >= _CRASHES_AT_START:

@@ -344,6 +344,13 @@ class EngineContract:
             "smartcity-dua"
         ]
 
+    def test_it_answers_until_it_is_stopped(self, rig: Rig) -> None:
+        assert rig.engine.answers()
+        rig.server.stop_engine(kill=True)
+        assert not rig.engine.answers()
+        rig.server.start_engine()
+        assert rig.engine.answers()
+
     def test_a_network_in_use_is_left_alone(self, rig: Rig) -> None:
         rig.engine.up(rig.project("satu", rig.loaded()))
         rig.engine.remove_networks([NETWORK])

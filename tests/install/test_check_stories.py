@@ -11,6 +11,7 @@ from install_site import Site
 from install_world import PORT, SERVER, Draft
 
 from smartcity_pkg.core.errors import PreflightError
+from smartcity_pkg.core.progress import Event, Step
 from smartcity_pkg.engines.compose import ComposeEngine
 from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.install import check
@@ -67,6 +68,24 @@ def test_anothers_container_is_named_and_replaced_only_when_accepted(bare: Site)
     assert "tua-lapor-1" in accepted["detail"]
     assert bare.page() == "satu"
     bare.sh("docker rm --force tua-lapor-1 2>/dev/null || true")
+
+
+def test_a_disk_that_fills_meanwhile_is_noticed_before_anything_is_stopped(site: Site) -> None:
+    before = site.containers()
+    site.world.ship(site.host, BETTER)
+
+    def fill(event: Event) -> None:
+        if isinstance(event, Step) and "configuration" in event.text:
+            site.sh("mount -t tmpfs -o size=1m none /tmp")
+
+    try:
+        with pytest.raises(PreflightError, match="temporary folder's disk needs"):
+            site.install(BETTER, watch=fill)
+        assert site.containers() == before
+    finally:
+        site.sh("umount /tmp")
+    site.install(BETTER)
+    assert site.page() == "dua"
 
 
 def test_a_server_whose_clock_is_a_year_off_is_named(site: Site) -> None:

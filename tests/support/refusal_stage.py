@@ -59,6 +59,9 @@ class PaperEngine(ComposeEngine):
     def check(self, facts: ServerFacts) -> EngineFacts:
         return ENGINE
 
+    def answers(self) -> bool:
+        return True
+
     def whole(self, images: Any) -> frozenset[str]:
         return frozenset(i.reference for i in images if i.source not in self.absent)
 

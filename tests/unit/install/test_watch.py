@@ -81,6 +81,14 @@ def test_a_starting_one_is_waited_for() -> None:
     assert "starting" in verdict.waits_for
 
 
+def test_an_engine_without_room_to_ask_is_told_apart() -> None:
+    said = "OCI runtime exec failed: write /tmp/runc-process1: no space left on device"
+    verdict = story((0, [state(health="unhealthy", health_output=said)]))
+    assert said in verdict.failed
+    assert "df -h" in verdict.hint
+    assert not story((0, [state(health="unhealthy", health_output="refused")])).hint
+
+
 def test_an_unhealthy_one_fails_with_what_its_check_said() -> None:
     verdict = story((0, [state(health="unhealthy", health_output="connection refused")]))
     assert "connection refused" in verdict.failed
