@@ -86,9 +86,17 @@ docker ps --all --quiet --filter "$own" | xargs -r docker rm --force --volumes
 docker volume ls --quiet --filter "$own" | xargs -r docker volume rm
 docker network ls --quiet --filter "$own" | xargs -r docker network rm
 """
-_NETWORK = f"""# make a shared network
-docker network inspect "$1" >/dev/null 2>&1 ||
-  docker network create --label {NETWORK_LABEL}=1 "$1"
+# $1 the project, then networks. Compose makes a new container as `HEX_NAME`, and renames it when
+# the old one has gone; one that it left when it was killed is in the way of every later `up`.
+_READY = f"""# make the way clear for the app
+own="label={PROJECT_LABEL}=$1"; shift
+docker ps --all --filter "$own" --filter status=created --filter status=exited \\
+  --format '{{{{.ID}}}} {{{{.Names}}}}' |
+  sed -nE 's/^([0-9a-f]+) [0-9a-f]{{12}}_.*/\\1/p' | xargs -r docker rm >/dev/null
+for name; do
+  docker network inspect "$name" >/dev/null 2>&1 ||
+    docker network create --label {NETWORK_LABEL}=1 "$name" >/dev/null
+done
 """
 _FEED = """# feed a file to a hook
 source=$1; shift
@@ -236,9 +244,9 @@ def logs(container_id: str, lines: int, since: str = "") -> Argv:
     return script(_LOGS, container_id, str(lines), since)
 
 
-def ensure_network(name: str) -> Argv:
-    """Make a network that several apps share, unless it is there."""
-    return script(_NETWORK, name)
+def make_ready(project: str, networks: Iterable[str]) -> Argv:
+    """Remove what an interrupted `up` left in the way, and make networks that are not there."""
+    return script(_READY, project, *networks)
 
 
 def remove_network(name: str) -> Argv:

@@ -17,7 +17,14 @@ from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import MIB
 from smartcity_pkg.engines import archive, commands, inspection
 from smartcity_pkg.engines.engine import ContainerState, Project
-from smartcity_pkg.hosts.facts import EngineFacts, EngineImage, ServerFacts, gather, need_engine, start_engine
+from smartcity_pkg.hosts.facts import (
+    EngineFacts,
+    EngineImage,
+    ServerFacts,
+    gather,
+    need_engine,
+    start_engine,
+)
 from smartcity_pkg.hosts.host import Completed, Host
 from smartcity_pkg.hosts.packed import unpacked
 from smartcity_pkg.hosts.store import StorePaths
@@ -212,15 +219,13 @@ class ComposeEngine:
 
     def up(self, project: Project) -> None:
         """Make the shared networks, then the app's containers anew, and start them."""
-        for name in project.networks:
-            self._run(commands.ensure_network(name))
+        self._run(commands.make_ready(project.name, project.networks))
         self._compose(project, commands.up(project))
 
     def run_hook(self, project: Project, hook: Hook) -> None:
         """Run a hook; containers of an earlier run that lost its client go first."""
         self._run(commands.clear_hooks(project.name))
-        for name in project.networks:
-            self._run(commands.ensure_network(name))
+        self._run(commands.make_ready(project.name, project.networks))
         done = self._host.run(commands.run(project, hook), timeout_s=_HOOK_TIMEOUT_S, check=False)
         if not done.ok:
             raise self._hook_failed(project, hook, done)
@@ -232,8 +237,7 @@ class ComposeEngine:
     def feed_hook(self, project: Project, hook: Hook, source: str) -> None:
         """Run a hook on a file of the server; containers of an earlier run go first."""
         self._run(commands.clear_hooks(project.name))
-        for name in project.networks:
-            self._run(commands.ensure_network(name))
+        self._run(commands.make_ready(project.name, project.networks))
         done = self._host.run(
             commands.fed(self.hook_argv(project, hook), source), timeout_s=_FEED_TIMEOUT_S,
             check=False,

@@ -5,6 +5,7 @@ A test module subclasses `EngineContract` and gives the fixture `rig`: an engine
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -343,6 +344,20 @@ class EngineContract:
         assert [s.project for s in rig.engine.states(["smartcity-satu", "smartcity-dua"])] == [
             "smartcity-dua"
         ]
+
+    def test_what_a_killed_up_left_is_not_in_the_way(self, rig: Rig) -> None:
+        rig.engine.up(rig.project("satu", rig.loaded()))
+        changed = rig.project("satu", rig.loaded(), environment=["BARU=1"])
+        old = rig.engine.states([changed.name])[0]
+        # Compose's name for the new container, as long as the old one has not gone.
+        rest = f"{old.id[:12]}_{changed.name}-web-1"
+        labels = rig.docker("inspect", "-f", "{{json .Config.Labels}}", old.id)
+        given = [f"--label={key}={value}" for key, value in json.loads(labels).items()]
+        rig.docker("create", "--name", rest, *given, old.image)
+        rig.engine.up(changed)
+        [now] = rig.engine.states([changed.name])
+        assert now.running
+        assert rig.docker("ps", "-a", "--format", "{{.Names}}").split() == [f"{changed.name}-web-1"]
 
     def test_it_answers_until_it_is_stopped(self, rig: Rig) -> None:
         assert rig.engine.answers()

@@ -72,7 +72,7 @@ def test_scripts_take_values_as_arguments_and_say_their_names() -> None:
         (commands.purge("p"), "remove a project with its data", ("p",)),
         (commands.logs("c", 20), "read the log", ("c", "20", "")),
         (commands.logs("c", 20, "90m"), "read the log", ("c", "20", "90m")),
-        (commands.ensure_network("n"), "make a shared network", ("n",)),
+        (commands.make_ready("p", ["n"]), "make the way clear for the app", ("p", "n")),
     ):
         assert argv[:2] == ("sh", "-euc")
         assert argv[4:] == values
