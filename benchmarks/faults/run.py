@@ -101,9 +101,9 @@ class Bench:
             began_s = time.monotonic()
             try:
                 site = site or self._open(one_disk=one_disk)
-                outcome = run_trial(site, trial)
+                run_trial(site, trial, outcome)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is this trial's outcome
-                outcome.error = f"{type(error).__name__}: {error}"
+                outcome.ended, outcome.error = "broken", f"{type(error).__name__}: {error}"
             self._keep(outcome, time.monotonic() - began_s)
             if site is not None and not outcome.by_next_run:
                 site.close()

@@ -10,7 +10,7 @@ import fault_strikes as strikes
 import pytest
 from fault_releases import make_releases
 from fault_site import FaultSite
-from fault_trial import Moment, Trial, run_trial
+from fault_trial import Moment, Outcome, Trial, run_trial
 from workspace import Workspace
 
 from smartcity_pkg.lab.lab import Lab
@@ -38,7 +38,8 @@ def site(lab: Lab, workspace: Workspace) -> Iterator[FaultSite]:
 def test_the_next_run_makes_good_what_a_fault_left_and_nothing_is_lost(
     site: FaultSite, name: str
 ) -> None:
-    outcome = run_trial(site, DRAW[name])
+    outcome = Outcome.of(DRAW[name])
+    run_trial(site, DRAW[name], outcome)
     print(outcome)
     assert outcome.lost == []
     assert outcome.flaws == []

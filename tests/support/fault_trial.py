@@ -131,10 +131,10 @@ class Outcome:
         return dict(vars(self))
 
 
-def run_trial(site: FaultSite, trial: Trial) -> Outcome:
-    """Put the site back to the beginning, try, and judge."""
+def run_trial(site: FaultSite, trial: Trial, outcome: Outcome) -> None:
+    """Put the site back to the beginning, try, and judge; what is found out goes to `outcome`."""
     site.reset()
-    outcome, known = Outcome.of(trial), len(site.writer.acknowledged)
+    known = len(site.writer.acknowledged)
     began_s = time.monotonic()
     outcome.struck = _strike(site, trial)
     for client in site.clients:
@@ -154,7 +154,6 @@ def run_trial(site: FaultSite, trial: Trial) -> Outcome:
     outcome.outage_s, outcome.longest_s = sum(dark), max(dark, default=0.0)
     outcome.lost = [ticket.number for ticket in site.lost()]
     outcome.acknowledged = len(site.writer.acknowledged) + len(outcome.lost) - known
-    return outcome
 
 
 def _strike(site: FaultSite, trial: Trial) -> bool:
