@@ -32,7 +32,7 @@ from smartcity_pkg.hosts.store import StorePaths
 _HOOK_TIMEOUT_S = 1800.0
 _FEED_TIMEOUT_S = 6 * 3600.0
 _COMPOSE_TIMEOUT_S = 300.0
-_ANSWER_S = 20.0
+_ANSWER_S = 10.0
 _LOAD_BASE_S, _SLOWEST_DISK = 300.0, 2 * MIB  # bytes per second
 _SLOWEST_LINK = 4 << 10
 _CONTAINERD_ROOT = "/var/lib/containerd"
@@ -66,8 +66,11 @@ class ComposeEngine:
         return found
 
     def answers(self) -> bool:
-        """Whether the daemon answers now."""
-        return self._host.run(commands.ask_engine(), timeout_s=_ANSWER_S, check=False).ok
+        """Whether the daemon answers now; one that hangs does not."""
+        try:
+            return self._host.run(commands.ask_engine(), timeout_s=_ANSWER_S, check=False).ok
+        except RemoteCommandError:
+            return False
 
     @property
     def _facts(self) -> EngineFacts:

@@ -73,7 +73,7 @@ class Engine(Protocol):
         """The engine among `facts`; EngineError with the cure where a part of it is missing."""
 
     def answers(self) -> bool:
-        """Whether the engine answers now."""
+        """Whether the engine answers now; within seconds, whatever it does."""
 
     def whole(self, images: Iterable[ReleaseImage]) -> frozenset[str]:
         """The references under which there is the image that they should name.

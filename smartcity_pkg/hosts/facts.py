@@ -226,6 +226,11 @@ def start_engine() -> str:
     return _("start it there: systemctl start docker; journalctl -u docker says why it stopped")
 
 
+def make_room() -> str:
+    """The cure for a full disk, in words."""
+    return _("make room there: smartcity gc; df -h and docker system df show what fills it")
+
+
 def engine_image(rest: str) -> EngineImage:
     """What IMAGE_FORMAT printed, without its first word; ValueError where it is not that."""
     image_id, arrays = rest.split(" ", 1)

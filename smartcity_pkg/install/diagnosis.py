@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import bytes_text, number_text, seconds_text
-from smartcity_pkg.hosts.facts import FileSystem, ServerFacts
+from smartcity_pkg.hosts.facts import FileSystem, ServerFacts, make_room
 from smartcity_pkg.hosts.surroundings import Surroundings
 from smartcity_pkg.install.interrupted import Interrupted
 from smartcity_pkg.install.journal import Chain
@@ -76,7 +76,7 @@ def _disks(e: Evidence) -> Iterator[Cause]:
                     free=bytes_text(disk.free_bytes),
                     total=bytes_text(disk.total_bytes),
                 ),
-                _("make room there: smartcity gc; df -h and docker system df show what fills it"),
+                make_room(),
             )
     for key, found in e.around.inodes.items():
         if found.total and found.free < _FEW_INODES:

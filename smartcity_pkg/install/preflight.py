@@ -17,7 +17,7 @@ from smartcity_pkg.catalogue.release import Release
 from smartcity_pkg.core.errors import PreflightError, UsageError
 from smartcity_pkg.core.i18n import N_, _
 from smartcity_pkg.core.units import MIB, bytes_text
-from smartcity_pkg.hosts.facts import FileSystem
+from smartcity_pkg.hosts.facts import FileSystem, make_room
 from smartcity_pkg.hosts.store import StorePaths
 from smartcity_pkg.install import premises
 from smartcity_pkg.install.question import Finding, Question
@@ -25,6 +25,7 @@ from smartcity_pkg.selection.limits import INSTALLING, MEMORY
 
 _LOAD_FACTOR = 2  # `docker load` needs twice an image's bytes for a moment (facts.md)
 _FILES_BYTES = 64 * MIB  # configuration, journal, secrets
+_CONTAINERS_BYTES = 16 * MIB  # what new ones write and log until they are well
 _TEMPORARY_BYTES = 16 * MIB  # what Compose and the shell put down for a moment
 
 
@@ -145,7 +146,7 @@ def disk(q: Question) -> Iterator[Finding]:
     sizes = {la.diff_id: la.size_bytes for i in q.missing for la in i.layers}
     new_bytes = sum(size for diff_id, size in sizes.items() if diff_id not in held)
     places: list[tuple[str, FileSystem | None, int]] = [
-        (_("Docker's disk"), q.facts.engine_disk, new_bytes * _LOAD_FACTOR),
+        (_("Docker's disk"), q.facts.engine_disk, new_bytes * _LOAD_FACTOR + _CONTAINERS_BYTES),
         (_("the store's disk"), q.facts.store_disk, _FILES_BYTES),
         (
             _("the temporary folder's disk"),
@@ -158,7 +159,8 @@ def disk(q: Question) -> Iterator[Finding]:
         if found is not None and need:
             by_device.setdefault(found.device, []).append((name, found, need))
     for sharing in by_device.values():
-        need, free = sum(n for _name, _fs, n in sharing), sharing[0][1].free_bytes
+        need = sum(n for _name, _fs, n in sharing)
+        free = min(found.free_bytes for _name, found, _need in sharing)
         if need > free:
             yield Finding(
                 "disk",
@@ -168,7 +170,7 @@ def disk(q: Question) -> Iterator[Finding]:
                     need=bytes_text(need),
                     free=bytes_text(free),
                 ),
-                _("make room there: smartcity gc; df -h and docker system df show what fills it"),
+                make_room(),
             )
 
 

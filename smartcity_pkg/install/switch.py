@@ -111,8 +111,11 @@ def _go_back(
 
 def _await_engine(scene: Scene) -> None:
     """An engine that died is started again by its service manager; going back needs it."""
-    until_s = time.monotonic() + scene.options.engine_s
-    while not scene.place.engine.answers() and time.monotonic() < until_s:
+    until_s, engine = time.monotonic() + scene.options.engine_s, scene.place.engine
+    if engine.answers():
+        return
+    scene.progress(Step(_("Waiting for Docker, which does not answer")))
+    while time.monotonic() < until_s and not engine.answers():
         scene.check()
         time.sleep(_LOOK_S)
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from smartcity_pkg.core.i18n import _
 from smartcity_pkg.core.units import seconds_text
 from smartcity_pkg.engines.engine import ContainerState
+from smartcity_pkg.hosts.facts import make_room
 from smartcity_pkg.install.probe import Answer, Route
 
 _CRASHES = 2  # one may be a dependency that was not there yet; two are a habit
@@ -197,9 +198,8 @@ class _Service:
         if state.running and state.health == "unhealthy":
             # The engine needs some room under /tmp for each check.
             full = "no space left" in state.health_output.lower()
-            room = _("make room there: smartcity gc; df -h and docker system df show what fills it")
             text = _("{service} is unhealthy; its last check said: {said}")
-            return text, room if full else ""
+            return text, make_room() if full else ""
         if state.status in ("exited", "dead"):
             return _("{service} ended with status {code}"), hint
         if self._crashes >= _CRASHES or self._early_crashes >= _CRASHES_AT_START:

@@ -69,6 +69,16 @@ def test_an_engine_that_does_not_answer_is_named_with_its_cure(lab: Lab) -> None
         assert "systemctl start docker" in refused.value.hint
 
 
+def test_an_engine_that_hangs_does_not_answer(lab: Lab) -> None:
+    for rig in rig_on(lab, lab.server("hanging")):
+        rig.server.run(["pkill", "-STOP", "-x", "dockerd"])
+        try:
+            assert not rig.engine.answers()
+        finally:
+            rig.server.run(["pkill", "-CONT", "-x", "dockerd"])
+        assert rig.engine.answers()
+
+
 def test_a_server_without_docker_is_told_what_to_install(lab: Lab) -> None:
     for rig in rig_on(lab, lab.server("bare", engine=False)):
         with pytest.raises(EngineError) as refused:

@@ -42,11 +42,12 @@ def test_a_server_that_cannot_carry_the_release_is_blocked(world: World, name: s
     assert all(number in found[0].text for number in numbers), found[0].text
 
 
-def test_dockers_disk_must_take_the_missing_images_twice(world: World) -> None:
+def test_dockers_disk_must_take_the_missing_images_twice_and_containers(world: World) -> None:
     made = release(world)
     images = made.images_on(SERVER)
     layers = {la.diff_id: la.size_bytes for i in images for la in i.layers}
-    need = 2 * sum(layers.values())
+    containers = 16 * 2**20
+    need = 2 * sum(layers.values()) + containers
 
     def verdict(free: int, held: tuple[str, ...] = ()) -> list[str]:
         have = (EngineImage("sha256:x", held, ()),)
@@ -55,7 +56,8 @@ def test_dockers_disk_must_take_the_missing_images_twice(world: World) -> None:
 
     assert verdict(need) == []
     assert verdict(need - 1) == ["disk"]
-    assert verdict(0, tuple(layers)) == [], "layers that are there need no room"
+    assert verdict(containers, tuple(layers)) == [], "layers that are there need no room"
+    assert verdict(containers - 1, tuple(layers)) == ["disk"]
 
 
 def test_an_upgrade_counts_only_what_comes_in_addition(world: World) -> None:
