@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import fault_strikes as strikes
 from fault_releases import ILL, STUCK
-from fault_trial import Moment, Then, Trial
+from fault_trial import Moment, Outcome, Then, Trial
 
 KILLED = "killed at a step"
 RANDOM = "killed at a random time"
@@ -59,6 +60,24 @@ def trials(
         found.append(Trial(RANDOM, strike, moment, then=next(nexts)))
     chance.shuffle(found)
     return [*_others(), *found]
+
+
+def untried(planned: Sequence[Trial], outcomes: Sequence[Outcome]) -> list[Trial]:
+    """Those of `planned` that have no outcome yet; of random moments one is like another."""
+    done = Counter(map(_likeness, outcomes))
+    left = []
+    for trial in planned:
+        like = _likeness(Outcome.of(trial))
+        if done[like]:
+            done[like] -= 1
+        else:
+            left.append(trial)
+    return left
+
+
+def _likeness(outcome: Outcome) -> tuple[str, ...]:
+    moment = "" if outcome.group == RANDOM else outcome.moment
+    return outcome.group, outcome.fault, moment, outcome.kind, outcome.then
 
 
 def _others() -> list[Trial]:

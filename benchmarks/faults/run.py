@@ -26,7 +26,7 @@ import report  # noqa: E402
 from fault_releases import make_releases  # noqa: E402
 from fault_site import FaultSite, copied  # noqa: E402
 from fault_trial import Outcome, Trial, run_trial  # noqa: E402
-from matrix import GROUPS, trials  # noqa: E402
+from matrix import GROUPS, trials, untried  # noqa: E402
 from workspace import Workspace  # noqa: E402
 
 from smartcity_pkg.lab import images  # noqa: E402
@@ -40,13 +40,15 @@ _APPS = ("laksa", "postgres", "gateway")
 class Bench:
     """Servers side by side, each with one trial at a time."""
 
-    def __init__(self, lab: Lab, folder: Path, chosen: argparse.Namespace) -> None:
+    def __init__(
+        self, lab: Lab, folder: Path, chosen: argparse.Namespace, found: report.Results
+    ) -> None:
         self._lab, self._folder, self._chosen = lab, folder, chosen
         self._waiting: deque[Trial] = deque()
         self._guard = threading.Lock()
         self._opened = 0
         self._ends_s = time.monotonic() + 60 * chosen.minutes
-        self.results = report.Results()
+        self.results = found
 
     def make(self) -> None:
         """Build the images and pack the four releases."""
@@ -74,8 +76,9 @@ class Bench:
             upgrade.entries, going_back.entries, upgrade.took_s, self._chosen.random,
             self._chosen.seed,
         )  # fmt: skip
-        self._waiting.extend(t for t in planned if t.group in self._chosen.only)
-        self.results.planned = len(self._waiting)
+        wanted = [t for t in planned if t.group in self._chosen.only]
+        self._waiting.extend(untried(wanted, self.results.outcomes))
+        self.results.planned = len(self._waiting) + len(self.results.outcomes)
         others = [
             threading.Thread(target=self._work, args=(None,))
             for _server in range(self._chosen.servers - 1)
@@ -159,7 +162,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, default=30, help="begin no trial after these; all take hours"
     )
-    parser.add_argument("--json", type=Path, help="write all that was found to this file")
+    parser.add_argument(
+        "--json", type=Path, help="write all that was found to this file; go on where it ended"
+    )
     parser.add_argument("--show", type=Path, help="try nothing: the tables of such a file")
     chosen = parser.parse_args()
     chosen.only = chosen.only.split(",")
@@ -173,10 +178,13 @@ def main() -> None:
     if chosen.show:
         print(report.text(report.Results.of_json(json.loads(chosen.show.read_text()))))
         return
+    found = report.Results()
+    if chosen.json and chosen.json.exists():
+        found = report.Results.of_json(json.loads(chosen.json.read_text()))
     with Lab(os.environ.get("SMARTCITY_LAB_PREFIX", PREFIX)) as lab:
         lab.up()
         with tempfile.TemporaryDirectory(dir=lab.home) as folder:
-            bench = Bench(lab, Path(folder), chosen)
+            bench = Bench(lab, Path(folder), chosen, found)
             bench.make()
             bench.run()
     print(report.text(bench.results))
