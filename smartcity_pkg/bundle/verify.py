@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from smartcity_pkg.bundle import compression, oci, trust
+from smartcity_pkg.bundle.checked import CheckedBundles, FileState
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
 from smartcity_pkg.bundle.layout import Bundle, PartedTar, open_bundle, reading
 from smartcity_pkg.bundle.sbom import cyclonedx
@@ -31,13 +32,19 @@ _MOST_THREADS = 4
 
 
 def verify(
-    source: Path | PartedTar, trusted: TrustedKeys, progress: Progress = no_progress
+    source: Path | PartedTar,
+    trusted: TrustedKeys,
+    progress: Progress = no_progress,
+    *,
+    checked: CheckedBundles | None = None,
+    again: bool = True,
 ) -> BundleContents:
     """What the bundle at `source` holds, after all of it was checked; only proven signatures.
 
     Each layer is decompressed while it is read, and its diffID and size are checked as well; one
     that would open to more than its size is stopped there. Whether the grant holds today is for
-    whoever installs. Memory does not grow with the bundle.
+    whoever installs. Memory does not grow with the bundle. That its layers are whole is noted in
+    `checked`, and not `again` found out where that says so of this very file.
     Raises UntrustedBundleError with what is wrong and where; InputError where there is no bundle.
     """
     with open_bundle(source) as bundle:
@@ -48,7 +55,11 @@ def verify(
         trust.check_grant(contents.grant, trusted)
         for image in contents.release.images:
             sbom_of(bundle, contents, image)
-        _check_layers(bundle, contents.layers.values(), progress)
+        state = FileState.of(source) if checked else None
+        if checked is None or again or not checked.knows(root, state):
+            _check_layers(bundle, contents.layers.values(), progress)
+            if checked is not None and FileState.of(source) == state:
+                checked.add(root, state)
         return replace(contents, signatures=genuine)
 
 

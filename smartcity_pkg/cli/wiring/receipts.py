@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import trusted_keys
+from smartcity_pkg.cli.workspace import cache_folder
 from smartcity_pkg.core import atomic
 
 if TYPE_CHECKING:
+    from smartcity_pkg.bundle.checked import CheckedBundles
     from smartcity_pkg.bundle.contents import BundleContents
     from smartcity_pkg.bundle.layout import PartedTar
     from smartcity_pkg.bundle.receipt import Receipt, Step
@@ -24,18 +26,30 @@ def verify_bundle(
     key: Path | None,
     receipt: Path | None,
     step: Step = "verify",
+    *,
+    again: bool = True,
 ) -> tuple[BundleContents, Receipt]:
-    """Verify the bundle at `source` wholly; the receipt goes to `receipt` where that is given."""
+    """Verify the bundle at `source` wholly; the receipt goes to `receipt` where that is given.
+
+    Layers that this machine has read before are read `again`, or not.
+    """
     from smartcity_pkg.bundle.receipt import Check, of_bundle
     from smartcity_pkg.bundle.verify import verify
     from smartcity_pkg.install.lock import this_process
 
     trusted = trusted_keys(session, key)
-    contents = verify(source, trusted, session.progress)
+    contents = verify(source, trusted, session.progress, checked=checked_bundles(), again=again)
     made = of_bundle(contents, trusted, Check(step, this_process(), datetime.now(UTC)))
     if receipt is not None:
         atomic.write(receipt, made.to_json() + b"\n")
     return contents, made
+
+
+def checked_bundles() -> CheckedBundles:
+    """The bundles whose layers this machine has read, or written itself."""
+    from smartcity_pkg.bundle.checked import CheckedBundles
+
+    return CheckedBundles(cache_folder() / "checked")
 
 
 def receipt_beside(path: Path) -> Receipt | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from smartcity_pkg.cli.session import Session
 from smartcity_pkg.cli.wiring.keys import signing_key
+from smartcity_pkg.cli.wiring.receipts import checked_bundles
 from smartcity_pkg.cli.wiring.signing import grant_for
 from smartcity_pkg.cli.workspace import layer_cache
 from smartcity_pkg.core import atomic
@@ -69,6 +70,7 @@ def pack_release(
 
     With `since` (releases or receipts), only what they lack is packed.
     """
+    from smartcity_pkg.bundle.checked import FileState
     from smartcity_pkg.bundle.pack import PackRequest, pack, resolve_images
     from smartcity_pkg.bundle.sources import open_source
     from smartcity_pkg.catalogue.checkout import checkout_of
@@ -104,7 +106,9 @@ def pack_release(
         checkout=checkout_of(session.workspace.catalogue),
         policy=policy.on(today),
     )
-    return pack(request, session.progress)
+    packed = pack(request, session.progress)
+    checked_bundles().add(packed.contents.root_digest, FileState.of(packed.path))
+    return packed
 
 
 def base_since(session: Session, region: str, since: Sequence[str]) -> Base:
