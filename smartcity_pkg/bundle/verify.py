@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from smartcity_pkg.bundle import compression, oci, trust
-from smartcity_pkg.bundle.checked import CheckedBundles, FileState
+from smartcity_pkg.bundle.checked import CheckedBundles, file_state
 from smartcity_pkg.bundle.contents import BundleContents, PackedLayer
 from smartcity_pkg.bundle.layout import Bundle, PartedTar, open_bundle, reading
 from smartcity_pkg.bundle.sbom import cyclonedx
@@ -47,6 +47,7 @@ def verify(
     `checked`, and not `again` found out where that says so of this very file.
     Raises UntrustedBundleError with what is wrong and where; InputError where there is no bundle.
     """
+    state = file_state(source)
     with open_bundle(source) as bundle:
         genuine = genuine_signatures(bundle.root.digest, bundle.signatures, trusted)
         contents = sound_contents(bundle)
@@ -55,10 +56,9 @@ def verify(
         trust.check_grant(contents.grant, trusted)
         for image in contents.release.images:
             sbom_of(bundle, contents, image)
-        state = FileState.of(source) if checked else None
         if checked is None or again or not checked.knows(root, state):
             _check_layers(bundle, contents.layers.values(), progress)
-            if checked is not None and FileState.of(source) == state:
+            if checked is not None and file_state(source) == state:
                 checked.add(root, state)
         return replace(contents, signatures=genuine)
 

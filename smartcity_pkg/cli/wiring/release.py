@@ -70,7 +70,7 @@ def pack_release(
 
     With `since` (releases or receipts), only what they lack is packed.
     """
-    from smartcity_pkg.bundle.checked import FileState
+    from smartcity_pkg.bundle.checked import file_state
     from smartcity_pkg.bundle.pack import PackRequest, pack, resolve_images
     from smartcity_pkg.bundle.sources import open_source
     from smartcity_pkg.catalogue.checkout import checkout_of
@@ -107,7 +107,7 @@ def pack_release(
         policy=policy.on(today),
     )
     packed = pack(request, session.progress)
-    checked_bundles().add(packed.contents.root_digest, FileState.of(packed.path))
+    checked_bundles().add(packed.contents.root_digest, file_state(packed.path))
     return packed
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bundle_world import Keys
 
-from smartcity_pkg.bundle.checked import CheckedBundles, FileState
+from smartcity_pkg.bundle.checked import CheckedBundles, file_state
 from smartcity_pkg.bundle.layout import open_bundle
 from smartcity_pkg.bundle.verify import verify
 from smartcity_pkg.core.errors import UntrustedBundleError
@@ -100,7 +100,7 @@ def test_notes_that_are_damaged_or_cannot_be_written_cost_only_time(
 def test_a_folder_and_a_file_with_whole_seconds_are_not_told_apart(
     bundles: dict[str, Path], reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert FileState.of(bundles["directory"]) is None
-    assert FileState.of(reader.path.parent / "not there") is None
+    assert file_state(bundles["directory"]) is None
+    assert file_state(reader.path.parent / "not there") is None
     monkeypatch.setattr("smartcity_pkg.bundle.checked._SECOND_NS", 1)
-    assert FileState.of(reader.path) is None
+    assert file_state(reader.path) is None
