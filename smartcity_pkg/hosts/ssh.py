@@ -38,6 +38,7 @@ _CIPHERS = (
 _HANDSHAKE_TIMEOUT_S = 12.0
 _REMOTE_GRACE_S = 10
 _LONGEST_TRIP_S = 1.0
+_GOODBYE_S = 1.0  # paramiko closes channels a moment before it calls the transport inactive
 _GONE = (paramiko.SSHException, EOFError, OSError)  # what a session that ended may raise
 _FORBIDDEN = 1  # RFC 4254, 5.1: SSH_OPEN_ADMINISTRATIVELY_PROHIBITED
 
@@ -150,7 +151,7 @@ class SshHost:
         if expired.is_set() and self._transport.is_active():
             raise too_slow(self._name, argv, timeout_s)
         if status == -1:
-            raise self._lost()
+            raise self._unknown_end(argv)
         done = Completed(tuple(argv), status, stdout, stderr)
         if check and not done.ok:
             raise refused(self._name, done)
@@ -205,6 +206,22 @@ class SshHost:
         except _GONE as error:
             if expired is None or not expired.is_set():
                 raise self._lost() from error
+
+    def _unknown_end(self, argv: Sequence[str]) -> UnreachableError:
+        """Why a command has no status: the link is gone, or its shell on the server is."""
+        self._transport.join(_GOODBYE_S)
+        if not self._transport.is_active():
+            return self._lost()
+        return UnreachableError(
+            _(
+                "{name}: the shell of “{command}” was killed on the server; "
+                "what ran there may go on"
+            ).format(name=self._name, command=argv[0]),
+            _(
+                "see whether the server is restarting or lacks memory (dmesg there tells), then "
+                "run the same command again: it goes on where it was"
+            ),
+        )
 
     def _lost(self) -> UnreachableError:
         return UnreachableError(

@@ -49,10 +49,8 @@ def switch(
     with OutageMeter(scene.place.host, [r for r in routes if r.app not in change.removed]) as meter:
         try:
             change = apply(scene, release, migrate=migrate)
-        except LockedError:
+        except (LockedError, UnreachableError):
             raise
-        except UnreachableError as error:
-            raise _link_lost(error) from error
         except (SmartCityError, KeyboardInterrupt) as failure:
             if before is not None and target is None:
                 raise _not_repaired(scene, before, failure) from failure
@@ -95,10 +93,8 @@ def _go_back(
             # Data that this way has put back go again: those of before belong to the target.
             data = AppsData(restore=scene.data.saved if scene.data.restore else {})
             apply(replace(scene, data=data), target, migrate=False)
-    except LockedError:
+    except (LockedError, UnreachableError):
         raise
-    except UnreachableError as error:
-        raise _link_lost(error) from error
     except SmartCityError as second:
         raise RollbackFailedError(
             _("{server}: {why}\nand going back failed too: {second}").format(
@@ -166,10 +162,3 @@ def _not_repaired(
 
 def _reason(failure: SmartCityError | KeyboardInterrupt) -> str:
     return failure.message if isinstance(failure, SmartCityError) else _("interrupted")
-
-
-def _link_lost(error: UnreachableError) -> UnreachableError:
-    return UnreachableError(
-        error.message,
-        _("when the link is back, run the same command again: it goes on from there"),
-    )
