@@ -39,20 +39,19 @@ docker pull --quiet "$1" >/dev/null
 """
 # $1 how an image is printed, $2 a label, then references. The command need not exist: it stands in
 # for one that an image may lack. What an earlier look left, when it lost its engine or its power,
-# goes first; that may be what somebody who looks at the same time has just made.
+# goes first; that may be what somebody who looks at the same time has just made. An engine that
+# does not answer has no image either: that must not be taken for an answer.
 _LOOK = """# look at the images
-form=$1 label=$2; shift 2
-docker image inspect -f "$form" "$@" 2>/dev/null || true
+form=$1 label=$2 lacking=; shift 2
+docker image inspect -f "$form" "$@" 2>/dev/null || lacking=1
 docker ps --all --quiet --no-trunc --filter "label=$label" |
   xargs -r docker rm --force --volumes >/dev/null 2>&1 || true
-for reference; do
-  if id=$(docker create --pull never --network none --label "$label" "$reference" true \\
-    2>/dev/null)
-  then
-    docker rm --volumes "$id" >/dev/null 2>&1 || true
-    echo "made $reference"
-  fi
-done
+printf '%s\\n' "$@" | xargs -r -n 1 -P 4 sh -c '
+  id=$(docker create --pull never --network none --label "$0" "$1" true 2>/dev/null) || exit 1
+  docker rm --volumes "$id" >/dev/null 2>&1 || true
+  echo "made $1"
+' "$label" || lacking=1
+[ -z "$lacking" ] || docker version >/dev/null
 """
 _DISCARD = """# remove a damaged image
 docker image rm --force "$@" || true

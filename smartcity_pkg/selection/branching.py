@@ -2,8 +2,9 @@
 
 Each node's bound is the relaxation's optimum; where its switches come out whole, that setup is
 filled with whole apps, and the rest of the node is searched on. Where branching hardly moves the
-bound, `tightened` gives another one. Nothing here depends on a clock but the end: while the time
-suffices, the same question takes the same way.
+bound, `tightened` gives another one. Two runs of the solver go side by side where neither needs
+what the other finds. Nothing here depends on a clock but the end: while the time suffices, the same
+question takes the same way, on one core as on many.
 """
 
 from __future__ import annotations
@@ -12,19 +13,23 @@ import heapq
 import math
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
+from smartcity_pkg.selection.abreast import Abreast, Work
 from smartcity_pkg.selection.filling import Filled, Filling
 from smartcity_pkg.selection.greedy import greedy
 from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
 from smartcity_pkg.selection.layers import without_layers
 from smartcity_pkg.selection.narrow import QUICK_NODES
+from smartcity_pkg.selection.outlook import Outlook
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.pseudocosts import PseudoCosts
 from smartcity_pkg.selection.relaxed import Aim, layers_matter, relax, setup_of
+from smartcity_pkg.selection.setup import Setup
 from smartcity_pkg.selection.table import Array, Table
 from smartcity_pkg.selection.tightened import Tightened
 
@@ -39,18 +44,6 @@ _MOST_NODES = 500
 _MOST_SETUPS = 8
 """How much is spent on the aims after benefit: branches a setup, and setups. Fixed numbers rather
 than a time, so that the answer is the same on slow machines."""
-
-_GAIN = 0.3
-"""How much the first tightened bound is expected to gain, in apps of average benefit."""
-
-_FLAT, _STEP = 25, 0.9
-"""Nodes in which the gap should shrink to this part; else another kind of bound is tried."""
-
-_FLAT_HOPE = 3.0
-"""The hope there, and at the root."""
-
-_MORE, _LESS = 1.2, 0.7
-"""How the hope that a tightened bound is enough grows and falls, in parts of the mean gain."""
 
 _ROUND = 0.05
 """How much of what is left a rounded-up setup may lose and still be filled."""
@@ -94,8 +87,9 @@ def search(
 
     Raises SmartCityError where the solver gives up.
     """
-    tree = _Tree(table, effort, deadline, aim, cutoff)
-    tree.run()
+    with Abreast() as abreast:
+        tree = _Tree(table, effort, deadline, aim, cutoff, abreast)
+        tree.run()
     return tree.found()
 
 
@@ -107,24 +101,23 @@ class _Tree:
         deadline: float,
         aim: Aim,
         cutoff: int | None,
+        abreast: Abreast,
     ) -> None:
         self.table, self.effort, self.deadline = table, effort, deadline
+        self.abreast = abreast
         self.layered = aim == Aim()
         self._relax(aim)
         if self.layered and not self._layers_matter():
             self.layered = False
             self._relax(aim)
         self.switches = self.relaxation.switches
-        self.positions = self.continuous.positions(self.switches)
+        self.positions = self.solvers[0].positions(self.switches)
         self.cutoff = cutoff
         self.best: Placement | None = None
         self.must_dive = aim == Aim()
         self.filled: set[bytes] = set()
         unit = statistics.fmean([*map(abs, self.relaxation.objective.values()), 1])
-        self.gains = [_GAIN * unit]
-        self.hope = 0.5
-        self.flat = 0
-        self.gap = math.inf
+        self.outlook = Outlook(unit)
         self.split = False
         self.proved = False  # whether the last setup held nothing better
         self.value = 0
@@ -156,20 +149,44 @@ class _Tree:
             if node.bound >= self.limit:
                 self.heap = []
                 break
-            self._watch(node)
             if self.must_dive:
                 self.must_dive = False
-                self._dive(node)
-            self._process(node)
+                self.abreast.do(self._dive(node))
+            self.abreast.do(*self._works(node))
         self._decide_open()
+
+    def _works(self, node: _Node) -> list[Work]:
+        """Work on a node; and on the next one too, where both take long runs."""
+        self.outlook.watch(self.limit - node.vertex.value)
+        way = self._way(node)
+        works = [way(node)]
+        if way != self._branch and self.heap and self.heap[0].bound < self.limit:
+            way = self._way(self.heap[0])
+            if way != self._branch:
+                node = heapq.heappop(self.heap)
+                self.outlook.watch(self.limit - node.vertex.value)
+                works.append(way(node))
+        return works
+
+    def _way(self, node: _Node) -> Callable[[_Node], Work]:
+        """What to do with a node: only branching does without whole-number runs."""
+        if not len(self._split(node.vertex)):
+            return self._settle
+        return self._better if self._near(node) else self._branch
+
+    def _split(self, vertex: Vertex) -> Array:
+        """The switches (by position) that are neither on nor off."""
+        values = vertex.values[self.positions]
+        return np.flatnonzero(np.minimum(values, 1 - values) > _WHOLE)
 
     def _relax(self, aim: Aim) -> None:
         self.relaxation = relax(self.table, aim, layered=self.layered)
-        self.continuous = Continuous(self.relaxation.model, self.relaxation.objective)
+        relaxation = self.relaxation
+        self.solvers = [Continuous(relaxation.model, relaxation.objective) for _side in (0, 1)]
 
     def _layers_matter(self) -> bool:
         none = np.zeros(0)
-        vertex = self.continuous.solve(np.zeros(0, dtype=np.int32), none, none)
+        vertex = self.solvers[0].solve(np.zeros(0, dtype=np.int32), none, none)
         return vertex is not None and layers_matter(self.relaxation, vertex)
 
     def _begin(self, placement: Placement | None) -> None:
@@ -188,8 +205,10 @@ class _Tree:
         placement = None if self.best is None else without_layers(self.best)
         return Found(placement, self.value, bound)
 
-    def _solve(self, lower: Array, upper: Array, basis: object) -> Vertex | None:
-        return self.continuous.solve(self.positions, lower, upper, cutoff=self.limit, basis=basis)
+    def _solve(self, lower: Array, upper: Array, basis: object, solver: int = 0) -> Vertex | None:
+        return self.solvers[solver].solve(
+            self.positions, lower, upper, cutoff=self.limit, basis=basis
+        )
 
     def _push(
         self, lower: Array, upper: Array, vertex: Vertex | None, above: float = -math.inf
@@ -199,61 +218,49 @@ class _Tree:
             self.numbers += 1
             heapq.heappush(self.heap, _Node(bound, self.numbers, lower, upper, vertex))
 
-    def _watch(self, node: _Node) -> None:
-        """Count for how many nodes the relaxation's bound has hardly come nearer to the limit."""
-        gap = self.limit - node.vertex.value
-        if gap < _STEP * self.gap:
-            self.flat, self.gap = 0, gap
-        else:
-            self.flat += 1
-            self.gap = min(self.gap, gap / _STEP)
-
     def _near(self, node: _Node) -> bool:
         """Whether a tightened bound might be enough to leave the node out."""
-        if not math.isfinite(self.limit) or self.relaxation.aim != Aim():
+        if node.tight or not math.isfinite(self.limit) or self.relaxation.aim != Aim():
             return False
-        hope = self.hope if self.layered else 0.0
-        if node.number == 1 or self.flat >= _FLAT:  # branching moves the bound too little
-            hope = _FLAT_HOPE
-        return self.limit - node.vertex.value <= hope * statistics.fmean(self.gains)
+        gap = self.limit - node.vertex.value
+        return self.outlook.promising(gap, first=node.number == 1, layered=self.layered)
 
-    def _tighten(self, node: _Node, lower: Array, upper: Array) -> None:
+    def _tighten(self, node: _Node, lower: Array, upper: Array) -> Work:
         """Better the node's bound by whole apps."""
+        better, bound = (yield (partial(self._tightened, node, lower, upper),))[0]
+        self.split = self.split or (better.split and bound is None)
+        found = math.ceil(self.limit) if bound is None else bound
+        self.outlook.learn(found - node.vertex.value)
+        self.outlook.judge(enough=found >= self.limit)
+        node.bound = max(node.bound, found)
+        node.tight = True
+
+    def _tightened(self, node: _Node, lower: Array, upper: Array) -> tuple[Tightened, int | None]:
         left = self.deadline - time.monotonic()
         effort = replace(self.effort, threads=1, seed=0, time_limit_s=left, most_nodes=QUICK_NODES)
         better = Tightened(self.relaxation, node.vertex, lower, upper)
-        bound = better.bound(self.cutoff, effort, split=self.split)
-        self.split = self.split or (better.split and bound is None)
-        found = math.ceil(self.limit) if bound is None else bound
-        self.gains.append(max(0.0, found - node.vertex.value))
-        node.bound = max(node.bound, found)
-        self.hope *= _MORE if found >= self.limit else _LESS
-        node.tight = True
+        return better, better.bound(self.cutoff, effort, split=self.split)
 
-    def _raise(self, node: _Node, lower: Array, upper: Array) -> None:
+    def _raise(self, node: _Node, lower: Array, upper: Array) -> Work:
         """Fill the setup with all switches on that are in use, if that costs next to nothing."""
         least = node.vertex.value
         vertex, low = node.vertex, lower.copy()
-        while True:
-            values = vertex.values[self.positions]
-            if not (np.minimum(values, 1 - values) > _WHOLE).any():
-                break
-            low[values > _WHOLE] = 1
+        while len(self._split(vertex)):
+            low[vertex.values[self.positions] > _WHOLE] = 1
             deeper = self._solve(low, upper, vertex.basis)
             if deeper is None or deeper.value > least + _ROUND * (self.limit - least) + 0.01:
                 return
             vertex = deeper
-        if np.round(values).tobytes() not in self.filled:
-            self._fill(vertex, values)
+        if np.round(vertex.values[self.positions]).tobytes() not in self.filled:
+            yield from self._fill(vertex)
 
-    def _dive(self, node: _Node) -> None:
+    def _dive(self, node: _Node) -> Work:
         """Follow one path of rounded switches down to a setup, to have something early."""
         lower, upper, vertex = node.lower.copy(), node.upper.copy(), node.vertex
         while not self.over:
-            values = vertex.values[self.positions]
-            split = np.flatnonzero(np.minimum(values, 1 - values) > _WHOLE)
+            values, split = vertex.values[self.positions], self._split(vertex)
             if not len(split):
-                self._fill(vertex, values, quick=True)
+                yield from self._fill(vertex, quick=True)
                 return
             # On a large server a switch costs little, and what it opens is worth more.
             low, high = lower.copy(), upper.copy()
@@ -268,24 +275,22 @@ class _Tree:
                 return
             lower, upper, vertex = low, high, deeper
 
-    def _process(self, node: _Node) -> None:
-        """Fill the setup of a node whose switches are whole; branch on what is left of it."""
+    def _better(self, node: _Node) -> Work:
+        """Give a node a tightened bound, and keep it if it is still of use."""
+        lower, upper = self._fixed(node)
+        yield from self._tighten(node, lower, upper)
+        yield from self._raise(node, lower, upper)
+        if node.bound < self.limit:
+            heapq.heappush(self.heap, replace(node, lower=lower, upper=upper))
+
+    def _settle(self, node: _Node) -> Work:
+        """Fill the setup of a node whose switches are whole; push what is left of it."""
         lower, upper = self._fixed(node)
         values = node.vertex.values[self.positions]
-        split = np.flatnonzero(np.minimum(values, 1 - values) > _WHOLE)
-        if len(split):
-            if not node.tight and self._near(node):
-                self._tighten(node, lower, upper)
-                self._raise(node, lower, upper)
-                if node.bound < self.limit:
-                    heapq.heappush(self.heap, replace(node, lower=lower, upper=upper))
-                return
-            self._branch(node, lower, upper, values, split)
-            return
         if self.proved and (lower < upper).any() and self.relaxation.aim == Aim():
-            self._tighten(node, lower, upper)
+            yield from self._tighten(node, lower, upper)
         if node.bound < self.limit and np.round(values).tobytes() not in self.filled:
-            self._fill(node.vertex, values)
+            yield from self._fill(node.vertex)
         if node.bound >= self.limit:
             return
         lower, upper = self._fixed(node)
@@ -304,8 +309,10 @@ class _Tree:
         lower = np.minimum(lower, upper)
         return lower, upper
 
-    def _branch(self, node: _Node, lower: Array, upper: Array, values: Array, split: Array) -> None:
+    def _branch(self, node: _Node) -> Work:
         """Push both sides of the switch that moves the bound most."""
+        lower, upper = self._fixed(node)
+        values, split = node.vertex.values[self.positions], self._split(node.vertex)
         ranked = sorted(split, key=lambda j: (-self.costs.score(int(j), float(values[j])), j))
         best: tuple[float, list[tuple[Array, Array, Vertex | None]]] | None = None
         for j in ranked[:_CANDIDATES]:
@@ -315,15 +322,17 @@ class _Tree:
                 and self.costs.score(int(j), values[j]) <= best[0]
             ):
                 continue
-            sides, gains = [], []
-            for side in (0, 1):
-                low, high = lower.copy(), upper.copy()
+            boxes = [(lower.copy(), upper.copy()) for _side in (0, 1)]
+            for side, (low, high) in enumerate(boxes):
                 low[j] = high[j] = side
-                vertex = self._solve(low, high, node.vertex.basis)
-                gain = self._gain(node, vertex)
-                self.costs.learn(int(j), side, gain / (values[j] if side == 0 else 1 - values[j]))
-                sides.append((low, high, vertex))
-                gains.append(gain)
+            vertices = yield tuple(
+                partial(self._solve, *box, node.vertex.basis, side)
+                for side, box in enumerate(boxes)
+            )
+            gains = [self._gain(node, vertex) for vertex in vertices]
+            for side, part in enumerate((values[j], 1 - values[j])):
+                self.costs.learn(int(j), side, gains[side] / part)
+            sides = [(*box, vertex) for box, vertex in zip(boxes, vertices, strict=True)]
             score = max(gains[0], 1e-3) * max(gains[1], 1e-3)
             if best is None or score > best[0]:
                 best = (score, sides)
@@ -339,30 +348,34 @@ class _Tree:
         enough = self.limit if math.isfinite(self.limit) else node.vertex.value * 0.9
         return max(1.0, enough - node.vertex.value)
 
-    def _fill(self, vertex: Vertex, values: Array, *, quick: bool = False) -> None:
-        """Fill the setup that whole switches say with the best apps."""
+    def _fill(self, vertex: Vertex, *, quick: bool = False) -> Work:
+        """Fill the setup that the whole switches of a vertex say with the best apps."""
+        values = vertex.values[self.positions]
         self.filled.add(np.round(values).tobytes())
         on = {c: v > 0.5 for c, v in zip(self.switches, values, strict=True)}
-        setup = setup_of(self.table, on)
-        aim = self.relaxation.aim
-        filling = Filling(setup, aim, self.effort, self.deadline, layered=self.layered)
+        setup, limit = setup_of(self.table, on), self.limit
+        filling, filled = (yield (partial(self._filled, setup, vertex, quick),))[0]
         if self.relaxation.aim.benefit is not None:
-            self._take(filling.whole(self.cutoff, _MOST_NODES), filling)
+            self._take(filled, filling)
             return
-        filling.price_by(self.relaxation, vertex.prices)
-        limit = self.limit
-        if self.split and not quick:
-            filling.split()
-        filled = filling.best(self.cutoff, quick=quick)
         self.split = self.split or (filling.is_split and filled.bound is None)
         reached = filled.value if filled.placement is not None else limit
-        self.gains.append(
-            max(0.0, (reached if filled.bound is None else filled.bound) - vertex.value)
-        )
+        self.outlook.learn((reached if filled.bound is None else filled.bound) - vertex.value)
         self.proved = filled == Filled()
         self._take(filled, filling)
         if filled.bound is not None and self._far_from(filled.bound):
-            self._take(filling.roughly(self.cutoff, filled.bound), filling)
+            rough = yield (partial(filling.roughly, self.cutoff, filled.bound),)
+            self._take(rough[0], filling)
+
+    def _filled(self, setup: Setup, vertex: Vertex, quick: bool) -> tuple[Filling, Filled]:
+        aim = self.relaxation.aim
+        filling = Filling(setup, aim, self.effort, self.deadline, layered=self.layered)
+        if aim.benefit is not None:
+            return filling, filling.whole(self.cutoff, _MOST_NODES)
+        filling.price_by(self.relaxation, vertex.prices)
+        if self.split and not quick:
+            filling.split()
+        return filling, filling.best(self.cutoff, quick=quick)
 
     def _far_from(self, bound: int) -> bool:
         """Whether the best so far is so far from a bound that a rough placement may help."""
@@ -382,10 +395,17 @@ class _Tree:
         if self.relaxation.aim.benefit is not None:
             return
         left, self.open = sorted(self.open, key=lambda entry: entry[0]), []
-        for bound, filling in left:
-            if bound < self.limit:
-                undecided = Filled(bound=math.ceil(bound - _SLACK))
-                self._take(undecided if self.over else filling.whole(self.cutoff), filling)
+        while left:
+            now, left = left[:2], left[2:]
+            self.abreast.do(*(self._decide(bound, filling) for bound, filling in now))
+
+    def _decide(self, bound: float, filling: Filling) -> Work:
+        if bound >= self.limit:
+            return
+        filled = Filled(bound=math.ceil(bound - _SLACK))
+        if not self.over:
+            (filled,) = yield (partial(filling.whole, self.cutoff),)
+        self._take(filled, filling)
 
 
 def _others(lower: Array, upper: Array, values: Array) -> Iterator[tuple[Array, Array]]:

@@ -8,6 +8,7 @@ minimise, and whether the answer keeps the rules exactly, is for those who ask.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from smartcity_pkg.core.errors import SmartCityError
 from smartcity_pkg.core.i18n import _
+from smartcity_pkg.selection.abreast import stopping
 from smartcity_pkg.selection.model import Column, LinearModel, Terms
 
 if TYPE_CHECKING:
@@ -210,17 +212,30 @@ def _silent(highspy: Any) -> Any:
 def _run(solver: Any) -> None:
     """Run in a thread, because HiGHS does not notice Ctrl-C itself, and stop it there.
 
-    It is waited for: a process that ends while HiGHS still runs aborts.
+    It is waited for: a process that ends while HiGHS still runs aborts. `startSolve` of highspy
+    would do that too, but lets only one solver of a process run at a time.
     """
     solver.HandleUserInterrupt = True
-    solver.startSolve()
+    thread = threading.Thread(target=_run_here, args=(solver,), daemon=True)
+    thread.start()
     try:
-        while not solver.wait(0.2)[0]:
-            pass
+        while thread.is_alive():
+            thread.join(0.2)
+            _stop_if_told()
     except KeyboardInterrupt:
         solver.cancelSolve()
-        solver.wait()
+        thread.join()
         raise
+
+
+def _run_here(solver: Any) -> None:
+    solver.run()
+    solver.resetThreadScheduler(False)  # belongs to the thread, which ends
+
+
+def _stop_if_told() -> None:
+    if stopping.is_set():
+        raise KeyboardInterrupt
 
 
 def _lp(

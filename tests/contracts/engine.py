@@ -363,6 +363,8 @@ class EngineContract:
         assert rig.engine.answers()
         rig.server.stop_engine(kill=True)
         assert not rig.engine.answers()
+        with pytest.raises(EngineError, match="Docker daemon"):
+            rig.engine.whole([rig.image().described])  # rather than: it has none
         rig.server.start_engine()
         assert rig.engine.answers()
 

@@ -262,15 +262,15 @@ def test_no_time_and_must_haves_is_undecided_not_impossible() -> None:
         best(question_of(candidates, total // 2 + 1, total // 2 + 1), Effort(time_limit_s=0))
 
 
-def test_ctrl_c_stops_a_long_solve_within_seconds() -> None:
+@pytest.mark.parametrize("one_model_up_to", [sys.maxsize, 0])
+def test_ctrl_c_stops_a_long_solve_within_seconds(one_model_up_to: int) -> None:
     code = (
-        "import sys\n"
         "from selection_instances import TIGHT, large_question\n"
         "from smartcity_pkg.selection.highs import Effort\n"
         "from smartcity_pkg.selection.solve import best\n"
         "question = large_question(0, offers=TIGHT)\n"
         "print('begins', flush=True)\n"
-        "best(question, Effort(time_limit_s=300), one_model_up_to=sys.maxsize)\n"
+        f"best(question, Effort(time_limit_s=300), one_model_up_to={one_model_up_to})\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code],
