@@ -74,6 +74,11 @@ class _Node:
     vertex: Vertex = field(compare=False)
     tight: bool = field(compare=False, default=False)
 
+    @property
+    def least(self) -> int:
+        """The bound as a whole number, which the objective is."""
+        return math.ceil(self.bound - _SLACK)
+
 
 def search(
     table: Table,
@@ -119,6 +124,7 @@ class _Tree:
         unit = statistics.fmean([*map(abs, self.relaxation.objective.values()), 1])
         self.outlook = Outlook(unit)
         self.split = False
+        self.settled = False  # whether a node's setup has been filled
         self.proved = False  # whether the last setup held nothing better
         self.value = 0
         self.heap: list[_Node] = []
@@ -156,11 +162,16 @@ class _Tree:
         self._decide_open()
 
     def _works(self, node: _Node) -> list[Work]:
-        """Work on a node; and on the next one too, where both take long runs."""
+        """Work on a node; and on the next one too, where both take long runs.
+
+        Not beside the first setup that is filled: it makes the limit much better, and what is
+        looked for with the limit of before takes long and is seldom of use.
+        """
         self.outlook.watch(self.limit - node.vertex.value)
         way = self._way(node)
         works = [way(node)]
-        if way != self._branch and self.heap and self.heap[0].bound < self.limit:
+        alone = way == self._branch or (way == self._settle and not self.settled)
+        if not alone and self.heap and self.heap[0].bound < self.limit:
             way = self._way(self.heap[0])
             if way != self._branch:
                 node = heapq.heappop(self.heap)
@@ -239,7 +250,7 @@ class _Tree:
         left = self.deadline - time.monotonic()
         effort = replace(self.effort, threads=1, seed=0, time_limit_s=left, most_nodes=QUICK_NODES)
         better = Tightened(self.relaxation, node.vertex, lower, upper)
-        return better, better.bound(self.cutoff, effort, split=self.split)
+        return better, better.bound(self.cutoff, effort, node.least, split=self.split)
 
     def _raise(self, node: _Node, lower: Array, upper: Array) -> Work:
         """Fill the setup with all switches on that are in use, if that costs next to nothing."""
@@ -252,7 +263,7 @@ class _Tree:
                 return
             vertex = deeper
         if np.round(vertex.values[self.positions]).tobytes() not in self.filled:
-            yield from self._fill(vertex)
+            yield from self._fill(node, vertex)
 
     def _dive(self, node: _Node) -> Work:
         """Follow one path of rounded switches down to a setup, to have something early."""
@@ -260,7 +271,7 @@ class _Tree:
         while not self.over:
             values, split = vertex.values[self.positions], self._split(vertex)
             if not len(split):
-                yield from self._fill(vertex, quick=True)
+                yield from self._fill(node, vertex, quick=True)
                 return
             # On a large server a switch costs little, and what it opens is worth more.
             low, high = lower.copy(), upper.copy()
@@ -285,12 +296,13 @@ class _Tree:
 
     def _settle(self, node: _Node) -> Work:
         """Fill the setup of a node whose switches are whole; push what is left of it."""
+        self.settled = True
         lower, upper = self._fixed(node)
         values = node.vertex.values[self.positions]
         if self.proved and (lower < upper).any() and self.relaxation.aim == Aim():
             yield from self._tighten(node, lower, upper)
         if node.bound < self.limit and np.round(values).tobytes() not in self.filled:
-            yield from self._fill(node.vertex)
+            yield from self._fill(node, node.vertex)
         if node.bound >= self.limit:
             return
         lower, upper = self._fixed(node)
@@ -348,13 +360,13 @@ class _Tree:
         enough = self.limit if math.isfinite(self.limit) else node.vertex.value * 0.9
         return max(1.0, enough - node.vertex.value)
 
-    def _fill(self, vertex: Vertex, *, quick: bool = False) -> Work:
-        """Fill the setup that the whole switches of a vertex say with the best apps."""
+    def _fill(self, node: _Node, vertex: Vertex, *, quick: bool = False) -> Work:
+        """Fill a setup of a node, that which the whole switches of `vertex` say, with apps."""
         values = vertex.values[self.positions]
         self.filled.add(np.round(values).tobytes())
         on = {c: v > 0.5 for c, v in zip(self.switches, values, strict=True)}
         setup, limit = setup_of(self.table, on), self.limit
-        filling, filled = (yield (partial(self._filled, setup, vertex, quick),))[0]
+        filling, filled = (yield (partial(self._filled, setup, vertex, node.least, quick),))[0]
         if self.relaxation.aim.benefit is not None:
             self._take(filled, filling)
             return
@@ -367,7 +379,9 @@ class _Tree:
             rough = yield (partial(filling.roughly, self.cutoff, filled.bound),)
             self._take(rough[0], filling)
 
-    def _filled(self, setup: Setup, vertex: Vertex, quick: bool) -> tuple[Filling, Filled]:
+    def _filled(
+        self, setup: Setup, vertex: Vertex, least: int, quick: bool
+    ) -> tuple[Filling, Filled]:
         aim = self.relaxation.aim
         filling = Filling(setup, aim, self.effort, self.deadline, layered=self.layered)
         if aim.benefit is not None:
@@ -375,7 +389,7 @@ class _Tree:
         filling.price_by(self.relaxation, vertex.prices)
         if self.split and not quick:
             filling.split()
-        return filling, filling.best(self.cutoff, quick=quick)
+        return filling, filling.best(self.cutoff, least, quick=quick)
 
     def _far_from(self, bound: int) -> bool:
         """Whether the best so far is so far from a bound that a rough placement may help."""

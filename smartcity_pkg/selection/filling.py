@@ -188,15 +188,17 @@ class Filling:
         worth = math.ceil(priced.worth / unit)
         self.model.at_most({c: n for c, n in terms.items() if n}, worth)
 
-    def best(self, cutoff: int | None, *, quick: bool = False) -> Filled:
+    def best(self, cutoff: int | None, least: int, *, quick: bool = False) -> Filled:
         """The best apps by pooling, pricing and packing; left open where none of these decides.
 
-        With `quick`, servers do not come into the model.
+        `least` is a known bound of the objective. With `quick`, servers do not come into
+        the model.
         """
         while True:
-            outcome = self._choose(cutoff)
+            outcome = self._choose(cutoff, least)
             if not outcome.values:
                 return Filled(bound=outcome.bound if outcome.status is Status.STOPPED else None)
+            least = least if outcome.bound is None else outcome.bound
             clusters = clusters_of(self.setup, self._chosen(outcome))
             over = time.monotonic() >= self.deadline
             if clusters is not None and not over and self._deny(clusters, outcome, quick):
@@ -280,8 +282,8 @@ class Filling:
     def _left(self) -> Effort:
         return replace(self.effort, time_limit_s=self.deadline - time.monotonic())
 
-    def _choose(self, cutoff: int | None) -> Outcome:
-        return minimise(self.model, self.objective, cutoff, self._left)
+    def _choose(self, cutoff: int | None, least: int | None) -> Outcome:
+        return minimise(self.model, self.objective, cutoff, self._left, least)
 
     def _chosen(self, outcome: Outcome) -> Array:
         return np.array([outcome.values[("chosen", n)] for n in self.table.names], dtype=bool)

@@ -26,17 +26,24 @@ SLACK = 0.05
 """A dual bound must exceed a whole number by this much to exclude it."""
 
 
-def minimise(model: LinearModel, objective: Terms, cutoff: int | None, effort: Effort) -> Outcome:
+def minimise(
+    model: LinearModel,
+    objective: Terms,
+    cutoff: int | None,
+    effort: Effort,
+    least: int | None = None,
+) -> Outcome:
     """The optimum with an objective of at most `cutoff`; INFEASIBLE where there is none.
 
-    Columns are fixed by their reduced costs first (Dantzig, Fulkerson and Johnson 1954): in a
+    `least` is a bound that is known already: nothing below it is looked for. Columns are fixed by their reduced costs first (Dantzig, Fulkerson and Johnson 1954): in a
     narrow window below the bound, few stay open. Where a window is no quick matter, something good
     is looked for, and then whether there is anything better.
     """
     vertex = relaxed(model, objective)
     if vertex is None:
         return Outcome(Status.INFEASIBLE, {}, None)
-    least = math.ceil(vertex.value - SLACK)
+    relaxed_least = math.ceil(vertex.value - SLACK)
+    least = relaxed_least if least is None else max(least, relaxed_least)
     deadline = time.monotonic() + effort.time_limit_s
 
     def run(target: int | None, most_nodes: int | None) -> Outcome:

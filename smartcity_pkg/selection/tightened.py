@@ -58,24 +58,24 @@ class Tightened:
         _pooled_rows(relaxation, self.model)
         self._price(vertex.prices)
 
-    def bound(self, cutoff: int | None, effort: Effort, *, split: bool) -> int | None:
+    def bound(self, cutoff: int | None, effort: Effort, least: int, *, split: bool) -> int | None:
         """A lower bound of the node's objective; None where nothing is at most `cutoff`.
 
-        First rows are added that say why a choice does not go in; where that is not enough, or
-        from the beginning with `split`, every server comes into the model.
+        `least` is a bound that is known. First rows are added that say why a choice does not go in;
+        where that is not enough, or from the beginning with `split`, every server comes into the
+        model.
         """
-        least: int | None = None
         deadline = time.monotonic() + effort.time_limit_s
         for number in range(ROUNDS + 1):
             if number == ROUNDS or split:
                 self.split = True
                 self._split()
             left = replace(effort, time_limit_s=deadline - time.monotonic())
-            outcome = minimise(self.model, self.relaxation.objective, cutoff, left)
+            outcome = minimise(self.model, self.relaxation.objective, cutoff, left, least)
             if outcome.status is Status.INFEASIBLE:
                 return None
             if outcome.bound is not None:
-                least = outcome.bound if least is None else max(least, outcome.bound)
+                least = max(least, outcome.bound)
             if time.monotonic() >= deadline:
                 break
             if self.split or outcome.status is Status.STOPPED or not self._price_why_not(outcome):
