@@ -13,12 +13,13 @@ import heapq
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
+from smartcity_pkg.selection import boxes
 from smartcity_pkg.selection.abreast import Abreast, Work
 from smartcity_pkg.selection.filling import Filled, Filling
 from smartcity_pkg.selection.greedy import greedy
@@ -36,7 +37,6 @@ from smartcity_pkg.selection.tightened import Tightened
 _SLACK = 0.05
 """A node's bound must exceed what is looked for by this much to be left out."""
 
-_WHOLE = 1e-6
 _NEAR = 0.002
 """The part of the objective by which what was found may be off before more is spent on it."""
 
@@ -120,6 +120,7 @@ class _Tree:
         self.cutoff = cutoff
         self.best: Placement | None = None
         self.must_dive = aim == Aim()
+        self.large = len(table.names) * len(table.servers) >= boxes.LARGE
         self.filled: set[bytes] = set()
         unit = statistics.fmean([*map(abs, self.relaxation.objective.values()), 1])
         self.outlook = Outlook(unit)
@@ -188,7 +189,7 @@ class _Tree:
     def _split(self, vertex: Vertex) -> Array:
         """The switches (by position) that are neither on nor off."""
         values = vertex.values[self.positions]
-        return np.flatnonzero(np.minimum(values, 1 - values) > _WHOLE)
+        return np.flatnonzero(boxes.undecided(values))
 
     def _relax(self, aim: Aim) -> None:
         self.relaxation = relax(self.table, aim, layered=self.layered)
@@ -257,7 +258,7 @@ class _Tree:
         least = node.vertex.value
         vertex, low = node.vertex, lower.copy()
         while len(self._split(vertex)):
-            low[vertex.values[self.positions] > _WHOLE] = 1
+            low, _high = boxes.all_on(low, upper, vertex.values[self.positions])
             deeper = self._solve(low, upper, vertex.basis)
             if deeper is None or deeper.value > least + _ROUND * (self.limit - least) + 0.01:
                 return
@@ -273,9 +274,7 @@ class _Tree:
             if not len(split):
                 yield from self._fill(node, vertex, quick=True)
                 return
-            # On a large server a switch costs little, and what it opens is worth more.
-            low, high = lower.copy(), upper.copy()
-            low[values > _WHOLE] = 1
+            low, high = (boxes.with_care if self.large else boxes.all_on)(lower, upper, values)
             deeper = self._solve(low, high, vertex.basis)
             if deeper is None:  # too much at once
                 j = split[np.argmin(np.abs(values[split] - 0.5))]
@@ -306,20 +305,14 @@ class _Tree:
         if node.bound >= self.limit:
             return
         lower, upper = self._fixed(node)
-        for part in _others(lower, upper, np.round(values)):
+        for part in boxes.others(lower, upper, np.round(values)):
             self._push(*part, self._solve(*part, node.vertex.basis), node.bound)
 
     def _fixed(self, node: _Node) -> tuple[Array, Array]:
         """The node's bounds, with switches fixed that cannot move without leaving the limit."""
-        lower, upper = node.lower.copy(), node.upper.copy()
-        if not math.isfinite(self.limit):
-            return lower, upper
-        values, reduced = node.vertex.values[self.positions], node.vertex.reduced[self.positions]
-        stuck = node.vertex.value + np.abs(reduced) >= self.limit
-        lower[stuck & (values > 1 - _WHOLE) & (reduced < 0)] = 1
-        upper[stuck & (values < _WHOLE) & (reduced > 0)] = 0
-        lower = np.minimum(lower, upper)
-        return lower, upper
+        vertex, at = node.vertex, self.positions
+        far = vertex.value + np.abs(vertex.reduced[at]) >= self.limit
+        return boxes.fixed(node.lower, node.upper, vertex.values[at], vertex.reduced[at], far)
 
     def _branch(self, node: _Node) -> Work:
         """Push both sides of the switch that moves the bound most."""
@@ -420,13 +413,3 @@ class _Tree:
         if not self.over:
             (filled,) = yield (partial(filling.whole, self.cutoff),)
         self._take(filled, filling)
-
-
-def _others(lower: Array, upper: Array, values: Array) -> Iterator[tuple[Array, Array]]:
-    """The rest of a box without the point `values`: one part for each switch that is free."""
-    low, high = lower.copy(), upper.copy()
-    for j in np.flatnonzero(lower < upper):
-        other_low, other_high = low.copy(), high.copy()
-        other_low[j] = other_high[j] = 1 - values[j]
-        yield other_low, other_high
-        low[j] = high[j] = values[j]

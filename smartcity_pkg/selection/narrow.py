@@ -35,9 +35,10 @@ def minimise(
 ) -> Outcome:
     """The optimum with an objective of at most `cutoff`; INFEASIBLE where there is none.
 
-    `least` is a bound that is known already: nothing below it is looked for. Columns are fixed by their reduced costs first (Dantzig, Fulkerson and Johnson 1954): in a
-    narrow window below the bound, few stay open. Where a window is no quick matter, something good
-    is looked for, and then whether there is anything better.
+    `least` is a bound that is known already: nothing below it is looked for. Columns are fixed by
+    their reduced costs first (Dantzig, Fulkerson and Johnson 1954): in a narrow window below the
+    bound, few stay open. Where a window is no quick matter, something good is looked for, and then
+    whether there is anything better.
     """
     vertex = relaxed(model, objective)
     if vertex is None:
