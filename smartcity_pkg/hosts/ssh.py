@@ -24,7 +24,14 @@ from smartcity_pkg.hosts import hostkeys, streams
 from smartcity_pkg.hosts.address import SshAddress
 from smartcity_pkg.hosts.dial import CONNECT_TIMEOUT_S, dial, no_answer
 from smartcity_pkg.hosts.flow import Flow
-from smartcity_pkg.hosts.host import DEFAULT_TIMEOUT_S, Completed, as_bytes, refused, too_slow
+from smartcity_pkg.hosts.host import (
+    DEFAULT_TIMEOUT_S,
+    Completed,
+    as_bytes,
+    refused,
+    shown,
+    too_slow,
+)
 from smartcity_pkg.hosts.loginkeys import login_keys
 from smartcity_pkg.hosts.pulse import Watched
 
@@ -216,7 +223,7 @@ class SshHost:
             _(
                 "{name}: the shell of “{command}” was killed on the server; "
                 "what ran there may go on"
-            ).format(name=self._name, command=argv[0]),
+            ).format(name=self._name, command=shown(argv)),
             _(
                 "see whether the server is restarting or lacks memory (dmesg there tells), then "
                 "run the same command again: it goes on where it was"

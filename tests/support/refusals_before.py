@@ -80,6 +80,12 @@ def lost_link(stage: Stage) -> None:
         host.run(("true",))
 
 
+def killed_shell(stage: Stage) -> None:
+    with _sshd(stage) as address:
+        host = ssh.connect(address, name="layanan")
+        host.run(script("# start the app\nkill -KILL $(ps -o ppid= $(ps -o ppid= $$))"))
+
+
 def no_such_server(stage: Stage) -> None:
     server_wiring.server_status(stage.session, "32.15", ["s9"])
 
@@ -289,7 +295,16 @@ def watermark_damaged(stage: Stage) -> None:
 
 SECTIONS: Sections = {
     ("Reaching a server, all commands", "Menghubungi server, semua perintah"): (
-        *(no_name, no_port, unknown_host_key, changed_host_key, unknown_user, no_sudo, lost_link),
+        *(
+            no_name,
+            no_port,
+            unknown_host_key,
+            changed_host_key,
+            unknown_user,
+            no_sudo,
+            lost_link,
+            killed_shell,
+        ),
         *(no_such_server, locked, lock_taken_over, full_disk),
         partial(_engine, found=facts(engine=None, docker_installed=False)),
         partial(_engine, found=facts(engine=None)),
