@@ -289,7 +289,8 @@ class _Tree:
         """Give a node a tightened bound, and keep it if it is still of use."""
         lower, upper = self._fixed(node)
         yield from self._tighten(node, lower, upper)
-        yield from self._raise(node, lower, upper)
+        if node.bound < self.limit:
+            yield from self._raise(node, lower, upper)
         if node.bound < self.limit:
             heapq.heappush(self.heap, replace(node, lower=lower, upper=upper))
 

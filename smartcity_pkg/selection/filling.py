@@ -191,8 +191,7 @@ class Filling:
     def best(self, cutoff: int | None, least: int, *, quick: bool = False) -> Filled:
         """The best apps by pooling, pricing and packing; left open where none of these decides.
 
-        `least` is a known bound of the objective. With `quick`, servers do not come into
-        the model.
+        `least` is a known bound of the objective. With `quick`, servers do not come into the model.
         """
         while True:
             outcome = self._choose(cutoff, least)
@@ -282,7 +281,7 @@ class Filling:
     def _left(self) -> Effort:
         return replace(self.effort, time_limit_s=self.deadline - time.monotonic())
 
-    def _choose(self, cutoff: int | None, least: int | None) -> Outcome:
+    def _choose(self, cutoff: int | None, least: int) -> Outcome:
         return minimise(self.model, self.objective, cutoff, self._left, least)
 
     def _chosen(self, outcome: Outcome) -> Array:

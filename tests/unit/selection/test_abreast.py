@@ -40,7 +40,7 @@ def test_two_runs_are_under_way_at_the_same_time() -> None:
 
 
 @pytest.mark.parametrize("failing", [0, 1])
-def test_an_error_in_one_run_tells_the_other_to_stop(failing: int) -> None:
+def test_an_error_ends_the_work_and_that_of_the_first_run_stops_the_second(failing: int) -> None:
     told = []
 
     def fail() -> None:
