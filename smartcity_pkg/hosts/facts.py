@@ -90,7 +90,7 @@ echo "cpus $(nproc)"
 while read -r key value unit; do
   case $key in MemTotal:|MemAvailable:) echo "memory $key $value" ;; esac
 done </proc/meminfo
-for tool in zstd gzip tar sha256sum dd stat timeout; do
+for tool in zstd gzip tar sha256sum dd stat timeout perl; do
   if command -v "$tool" >/dev/null 2>&1; then echo "tool $tool"; fi
 done
 disk() {

@@ -29,7 +29,7 @@ _USUAL_SHARE = 0.05
 _APPLY_BYTES_S, _APPLY_LEAST_S = 80e6, 0.3
 # Making a patch on two cores: reading and the quick level, and what gets more care.
 _QUICK_BYTES_S, _CAREFUL_BYTES_S = 60e6, 7e6
-_CARE_AT_1_MBPS = 64 << 20
+_CARE_AT_1_MBPS = 240 << 20
 _TOOLS = frozenset(("zstd", "tar", "dd"))
 
 
@@ -142,12 +142,13 @@ class Patcher:
             return plan
         held = {layer for image in facts.images for layer in image.diff_ids}
         held = (held | facts.blobs.keys()) - set(lost)
+        perl = "perl" in facts.tools
         with self.book.lock:
             sizes = self._sizes(held, contents)
             stored = facts.blobs.keys() & held
-            options = [o for b in plan.to_send if (o := self._option(b, held, sizes, stored))]
+            options = [o for b in plan.to_send if (o := self._option(b, held, sizes, stored, perl))]
             options = list(worthwhile(options, facts, sizes, self._link_mbps))
-            made = [self._made(o) for o in options]
+            made = [self._made(o, perl) for o in options]
         final = worthwhile([o for o in made if o], facts, sizes, self._link_mbps)
         better = with_options(plan, final, facts, sizes)
         extra = sum(sizes.get(base, 0) for base in better.bases)
@@ -165,6 +166,7 @@ class Patcher:
         held: Collection[str],
         sizes: Mapping[str, int],
         stored: Collection[str],
+        perl: bool,
     ) -> Option | None:
         if not blob.is_layer or blob.encoding == "patch":
             return None
@@ -175,16 +177,16 @@ class Patcher:
         # Layers are read for a base only where a patch can pay, or was made before.
         pays = blob.wire_bytes >= LEAST_BYTES and (
             _gain_s(guess, self._link_mbps) > 0
-            or any(self.book.known(base, blob.content) for base in bases)
+            or any(self.book.known(base, blob.content, perl=perl) for base in bases)
         )
         old = self.book.base_for(blob.content, bases, stored) if pays else None
         if old is None:
             return None
-        patch = self.book.known(old, blob.content)
+        patch = self.book.known(old, blob.content, perl=perl)
         size_bytes = patch.blob.size_bytes if patch else guess.size_bytes
         return Option(blob, old, size_bytes, patch)
 
-    def _made(self, option: Option) -> Option | None:
+    def _made(self, option: Option, perl: bool) -> Option | None:
         if not option.unmade:
             return option
         self._progress(
@@ -196,7 +198,7 @@ class Patcher:
         )
         limit = int(option.blob.wire_bytes * MOST_SHARE)
         care = care_for(self._link_mbps)
-        patch = self.book.make(option.old, option.blob.content, limit, care)
+        patch = self.book.make(option.old, option.blob.content, limit, care, perl=perl)
         return replace(option, size_bytes=patch.blob.size_bytes, patch=patch) if patch else None
 
     def _sizes(self, held: Iterable[str], contents: BundleContents) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import subprocess
 import tarfile
 from collections.abc import Mapping
@@ -30,10 +31,28 @@ def layer(files: Mapping[str, bytes], time_s: int = 0, form: int = tarfile.PAX_F
     return out.getvalue()
 
 
+def code(functions: int, *, moved: int = 0, seed: int = 3) -> bytes:
+    """Like compiled code: noise, and every forty bytes an address, which has `moved`."""
+    generator = random.Random(seed)
+    parts = []
+    for _function in range(functions):
+        parts += [
+            generator.randbytes(36),
+            (generator.getrandbits(20) + moved).to_bytes(4, "little"),
+        ]
+    return b"".join(parts)
+
+
 def patch(
-    old: bytes, new: bytes, folder: Path, limit_bytes: int = 1 << 40, care_bytes: int = CARE
+    old: bytes,
+    new: bytes,
+    folder: Path,
+    limit_bytes: int = 1 << 40,
+    care_bytes: int = CARE,
+    *,
+    perl: bool = False,
 ) -> bytes:
-    """The patch from `old` to `new`."""
+    """The patch from `old` to `new`, for a server with or without Perl."""
     with (
         closing(RawLayer([old], folder)) as before,
         closing(RawLayer([new], folder)) as after,
@@ -41,7 +60,7 @@ def patch(
     ):
         out = io.BytesIO()
         layers = [Layer(raw, raw.entries()) for raw in (before, after)]
-        size = encode(layers[0], layers[1], out, spill, limit_bytes, care_bytes)
+        size = encode(layers[0], layers[1], out, spill, limit_bytes, care_bytes, perl=perl)
     assert size == len(out.getvalue())
     return out.getvalue()
 

@@ -31,7 +31,7 @@ from smartcity_pkg.core import digest
 LEAST_BYTES = 24 << 10
 # A patch has at most this share of the whole layer's bytes.
 MOST_SHARE = 0.75
-_NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})-([0-9a-f]{64})-([0-9]{1,12})")
+_NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})-([0-9a-f]{64})-([0-9]{1,12})(-perl)?")
 # A base that is like less than this much of the new layer is no base.
 _LEAST_LIKENESS = 0.1
 # What is at hand may be this much less alike: bringing another out of the engine takes seconds.
@@ -44,13 +44,15 @@ OpenRaw = Callable[[str], Iterator[bytes] | None]
 class Patch:
     """Makes the layer `new` of the layer `old` (diffIDs); `blob` are its bytes.
 
-    `care_bytes` is with how much care it was made (`encode`).
+    `care_bytes` is with how much care it was made, and `perl` whether for servers that have Perl
+    (`encode`).
     """
 
     old: str
     new: str
     blob: Blob
     care_bytes: int = MOST_CARE
+    perl: bool = False
 
 
 class PatchBook:
@@ -68,14 +70,14 @@ class PatchBook:
         self._sources = (*sources, self._from_cache)
         self._folder = root / f"patches-{FORM}"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._known: dict[tuple[str, str], Patch] = {}
+        self._known: dict[tuple[str, str, bool], Patch] = {}
         self._bases: dict[tuple[str, frozenset[str], frozenset[str]], str | None] = {}
         for path in sorted(self._folder.iterdir()):
             sweep(path)
             if match := _NAME.fullmatch(path.name):
                 old, new, packed = (f"sha256:{part}" for part in match.groups()[:3])
                 blob = Blob(packed, path.stat().st_size, LAYER_PATCH)
-                self._remember(Patch(old, new, blob, int(match[4])))
+                self._remember(Patch(old, new, blob, int(match[4]), bool(match[5])))
 
     def base_for(
         self, new: str, candidates: Collection[str], at_hand: Collection[str] = ()
@@ -113,26 +115,32 @@ class PatchBook:
         layer = self._cache.layer(diff_id)
         return layer.size_bytes if layer else None
 
-    def known(self, old: str, new: str) -> Patch | None:
-        """The patch if it was made before and is whole."""
-        patch = self._known.get((old, new))
+    def known(self, old: str, new: str, *, perl: bool = False) -> Patch | None:
+        """The patch if it was made before, for servers with or without Perl, and is whole."""
+        patch = self._known.get((old, new, perl))
         if patch is None:
             return None
         path = self.path(patch)
         if path.exists() and digest.of_file(path) == patch.blob.digest:
             return patch
         path.unlink(missing_ok=True)
-        del self._known[old, new]
+        del self._known[old, new, perl]
         return None
 
     def make(
-        self, old: str, new: str, limit_bytes: int, care_bytes: int = MOST_CARE
+        self,
+        old: str,
+        new: str,
+        limit_bytes: int,
+        care_bytes: int = MOST_CARE,
+        *,
+        perl: bool = False,
     ) -> Patch | None:
         """The patch, made once; None where it would have more than `limit_bytes`.
 
         One that was made with less care than `care_bytes` is made again.
         """
-        made = self.known(old, new)
+        made = self.known(old, new, perl=perl)
         if made and made.care_bytes >= care_bytes:
             return made
         with ExitStack() as stack:
@@ -146,12 +154,14 @@ class PatchBook:
             out = stack.enter_context(tempfile.NamedTemporaryFile(dir=self._folder, suffix=".part"))
             spill = stack.enter_context(tempfile.TemporaryFile(dir=self._folder))
             try:
-                size_bytes = encode(before, after, out.file, spill, limit_bytes, care_bytes)
+                size_bytes = encode(
+                    before, after, out.file, spill, limit_bytes, care_bytes, perl=perl
+                )
             except TooLargeError:
                 return None
             out.flush()
             packed = digest.of_file(Path(out.name))
-            patch = Patch(old, new, Blob(packed, size_bytes, LAYER_PATCH), care_bytes)
+            patch = Patch(old, new, Blob(packed, size_bytes, LAYER_PATCH), care_bytes, perl)
             if not self.path(patch).exists():
                 self.path(patch).hardlink_to(out.name)
         self._remember(patch)
@@ -168,13 +178,14 @@ class PatchBook:
         """The file of a patch of this book."""
         digests = (patch.old, patch.new, patch.blob.digest)
         name = "-".join((*map(digest.hex_of, digests), str(patch.care_bytes)))
-        return self._folder / name
+        return self._folder / (name + "-perl" * patch.perl)
 
     def _remember(self, patch: Patch) -> None:
         """Of two patches between the same layers, the one made with more care."""
-        other = self._known.get((patch.old, patch.new))
+        key = (patch.old, patch.new, patch.perl)
+        other = self._known.get(key)
         if other is None or other.care_bytes < patch.care_bytes:
-            self._known[patch.old, patch.new] = patch
+            self._known[key] = patch
 
     def _entries(self, diff_id: str) -> tuple[Entry, ...] | None:
         kept = self._cache.entries(diff_id)

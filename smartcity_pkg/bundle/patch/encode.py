@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import IO
 
 from smartcity_pkg.bundle.compression import compressed_like
+from smartcity_pkg.bundle.patch.difference import difference
 from smartcity_pkg.bundle.patch.matching import Copy, Recipe, Segment, recipe
 from smartcity_pkg.bundle.patch.tarmap import Entry, RawLayer
 from smartcity_pkg.hosts import patchform
@@ -22,7 +23,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-FORM = f"1-zstd-{zstd.zstd_version}"
+FORM = f"2-zstd-{zstd.zstd_version}"
 _P = zstd.CompressionParameter
 # Measured on layers of 36 to 380 MB: 60, 14 and 4 MB a second on one core. Looking once for each
 # match in a tree, and far ahead, finds nearly all where only times have changed; where files
@@ -43,6 +44,8 @@ _CAREFUL: dict[int, int] = {
 }
 # What care costs, in bytes at the careful pace: 2 s on two cores, or 14.
 SOME_CARE, MOST_CARE = 12 << 20, 96 << 20
+# Where only times have changed, a frame has less than this part of what it opens to.
+_NEW = 64
 # Each thread takes about 130 MB at level 19.
 _MOST_THREADS = 2
 # A dictionary that began like this would be read as a trained one (RFC 8878, 5).
@@ -63,11 +66,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class _Frame:
-    """A compressed segment: where its bytes lie in the spill file."""
+    """A compressed segment, or its `difference`: where the bytes lie in the spill file."""
 
     segment: Segment
     offset: int
     size_bytes: int
+    difference: bool = False
 
 
 def encode(
@@ -77,12 +81,15 @@ def encode(
     spill: IO[bytes],
     limit_bytes: int,
     care_bytes: int = MOST_CARE,
+    *,
+    perl: bool = False,
 ) -> int:
     """Write the patch from `old` to `new` into `out`; gives its size in bytes.
 
     `spill` is an empty file for what is in between; `care_bytes` says how much time the frames
-    that hold most are given besides (`SOME_CARE`, `MOST_CARE`). Memory does not grow with the
-    layers. Raises TooLargeError as soon as more than `limit_bytes` would be written.
+    that hold most are given besides (`SOME_CARE`, `MOST_CARE`). With `perl`, only servers that have
+    Perl can apply it, and compiled code takes half as much. Memory does not grow with the layers.
+    Raises TooLargeError as soon as more than `limit_bytes` would be written.
     """
     plan = recipe(
         old.entries, new.entries, lambda mine, its: old.raw.read(*mine) == new.raw.read(*its)
@@ -92,10 +99,12 @@ def encode(
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
         frames = list(_limited(work.compress(pool, segments, _QUICK), limit_bytes))
         careful, ahead = _worth_more(frames, care_bytes)
+        if perl:
+            _better(frames, careful, work.differences(pool, [frames[i].segment for i in careful]))
+            careful = [i for i in careful if not frames[i].difference]
         for chosen, effort in ((careful, _CAREFUL), (ahead, _AHEAD)):
             again = work.compress(pool, [frames[i].segment for i in chosen], effort)
-            for i, frame in zip(chosen, again, strict=True):
-                frames[i] = min(frames[i], frame, key=lambda f: f.size_bytes)
+            _better(frames, chosen, again)
     program = compressed_like(_program(plan, frames), b"")
     out.write(patchform.head(len(program)) + program)
     for frame in frames:
@@ -122,15 +131,32 @@ class _Encoder:
         """The frames of `segments`, in order."""
         packed = pool.map(lambda segment: self._frame(segment, effort), segments)
         for segment, data in zip(segments, packed, strict=True):
-            self._spill.seek(self._end)
-            self._spill.write(data)
-            yield _Frame(segment, self._end, len(data))
-            self._end += len(data)
+            yield self._spilt(_Frame(segment, self._end, len(data)), data)
+
+    def differences(self, pool: Executor, segments: Sequence[Segment]) -> Iterator[_Frame | None]:
+        """The frames of `segments` as differences, in order; None where there is none."""
+        packed = pool.map(self._difference, segments)
+        for segment, data in zip(segments, packed, strict=True):
+            frame = _Frame(segment, self._end, len(data or b""), difference=True)
+            yield self._spilt(frame, data) if data is not None else None
+
+    def _spilt(self, frame: _Frame, data: bytes) -> _Frame:
+        self._spill.seek(frame.offset)
+        self._spill.write(data)
+        self._end += frame.size_bytes
+        return frame
 
     def _frame(self, segment: Segment, effort: Mapping[int, int]) -> bytes:
-        dictionary = b"".join(self._old.read(*span) for span in segment.old)
-        data = b"".join(self._new.read(*span) for span in segment.new)
-        return compressed_like(data, dictionary, effort)
+        old, new = self._bytes(segment)
+        return compressed_like(new, old, effort)
+
+    def _difference(self, segment: Segment) -> bytes | None:
+        data = difference(*self._bytes(segment))
+        return compressed_like(data, b"", _CAREFUL) if data is not None else None
+
+    def _bytes(self, segment: Segment) -> tuple[bytes, bytes]:
+        old = b"".join(self._old.read(*span) for span in segment.old)
+        return old, b"".join(self._new.read(*span) for span in segment.new)
 
 
 def _openable(segment: Segment, old: RawLayer) -> Segment:
@@ -140,12 +166,20 @@ def _openable(segment: Segment, old: RawLayer) -> Segment:
     return replace(segment, old=()) if trained else segment
 
 
+def _better(frames: list[_Frame], chosen: Sequence[int], others: Iterable[_Frame | None]) -> None:
+    """Put each of `others` in the place of that of the `chosen` frames, if it is smaller."""
+    for i, other in zip(chosen, others, strict=True):
+        if other is not None and other.size_bytes < frames[i].size_bytes:
+            frames[i] = other
+
+
 def _worth_more(frames: list[_Frame], care_bytes: int) -> tuple[list[int], list[int]]:
-    """Frames to make again: the largest with care, for half of it; others looking ahead."""
+    """Frames to make again: the largest that hold much with care; others looking ahead."""
     order = sorted(range(len(frames)), key=lambda i: (-frames[i].size_bytes, i))
-    careful = _first(order, frames, care_bytes // 2)
-    ahead = _first(order[len(careful) :], frames, 2 * care_bytes)
-    return careful, ahead
+    new = [i for i in order if frames[i].size_bytes * _NEW > frames[i].segment.size_bytes]
+    careful = _first(new, frames, care_bytes)
+    ahead = [i for i in order if i not in set(careful)]
+    return careful, _first(ahead, frames, 2 * care_bytes)
 
 
 def _first(order: list[int], frames: list[_Frame], most_bytes: int) -> list[int]:
@@ -172,7 +206,7 @@ def _program(plan: Recipe, frames: list[_Frame]) -> bytes:
     lines = []
     for frame in frames:
         lines += [f"d {start} {end - start}\n" for start, end in frame.segment.old]
-        lines.append(f"z {frame.size_bytes}\n")
+        lines.append(f"{'a' if frame.difference else 'z'} {frame.size_bytes}\n")
     for step in plan.assembly:
         if isinstance(step, Copy):
             lines.append(f"c {step.start} {step.size_bytes}\n")

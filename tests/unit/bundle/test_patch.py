@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
@@ -11,14 +12,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from patch_world import applied, layer, patch
+from patch_world import applied, code, layer, patch
 
 from smartcity_pkg.bundle.cache import LayerCache
 from smartcity_pkg.bundle.patch.book import PatchBook
+from smartcity_pkg.bundle.patch.difference import difference
 from smartcity_pkg.bundle.patch.encode import TooLargeError
 from smartcity_pkg.bundle.patch.matching import COPY_BYTES, Copy, recipe
 from smartcity_pkg.bundle.patch.tarmap import Entry
 from smartcity_pkg.core import digest
+from smartcity_pkg.hosts.patchform import ADD
 
 MIB = 1 << 20
 
@@ -75,9 +78,59 @@ LIBRARY = noise(9 * MIB, 77)
 def test_a_patch_is_small_and_makes_the_new_layer(
     old: bytes, new: bytes, most_bytes: int, tmp_path: Path
 ) -> None:
-    made = patch(old, new, tmp_path)
-    assert len(made) < most_bytes
-    assert applied(old, made, tmp_path) == new
+    for perl in (False, True):
+        folder = tmp_path / str(perl)
+        folder.mkdir()
+        made = patch(old, new, folder, perl=perl)
+        assert len(made) < most_bytes
+        assert applied(old, made, folder) == new
+
+
+def test_moved_code_takes_less_where_the_server_has_perl(tmp_path: Path) -> None:
+    """Every address has moved: sums say that in a third of what new bytes take."""
+    start = code(30_000)
+    old = layer({"lib.so": start, "b.so": code(9_000, seed=4)})
+    new = layer({"lib.so": code(30_000, moved=0x51), "b.so": code(9_000, moved=7, seed=4)}, 9)
+    sizes = []
+    for perl in (False, True):
+        folder = tmp_path / str(perl)
+        folder.mkdir()
+        made = patch(old, new, folder, perl=perl)
+        sizes.append(len(made))
+        assert applied(old, made, folder) == new
+    assert sizes[1] < sizes[0] / 3
+
+
+@settings(max_examples=60)
+@given(
+    old=st.lists(st.integers(0, 40), max_size=30),
+    new=st.lists(st.integers(0, 40), max_size=30),
+    add=st.integers(0, 255),
+)
+def test_any_bytes_are_a_difference_from_any_other(
+    old: list[int], new: list[int], add: int
+) -> None:
+    """Blocks in any order, each changed a little; opened by Perl as a server does it."""
+    before = b"".join(noise(700 + n, n) for n in old)
+    after = bytearray(b"".join(noise(700 + n, n) for n in new))
+    for at in range(0, len(after), 97):
+        after[at] = (after[at] + add) % 256
+    if (made := difference(before, bytes(after))) is None:
+        assert not before
+        return
+    with tempfile.NamedTemporaryFile() as dictionary:
+        dictionary.write(before)
+        dictionary.flush()
+        argv = ("perl", "-e", ADD, dictionary.name)
+        out = subprocess.run(argv, input=made, stdout=subprocess.PIPE, check=True).stdout
+    assert out == after
+
+
+def test_no_difference_is_looked_for_where_that_would_take_minutes() -> None:
+    zeros = bytes(MIB)
+    assert difference(zeros + b"a", zeros + b"b") is None
+    assert difference(noise(9 * MIB), noise(MIB)) is None
+    assert difference(noise(MIB, 2) + zeros, noise(MIB)) is not None
 
 
 FILES = st.dictionaries(
@@ -87,21 +140,27 @@ FILES = st.dictionaries(
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-@given(old=FILES, new=FILES, times=st.tuples(st.integers(0, 2), st.integers(0, 2)))
+@given(
+    old=FILES, new=FILES, times=st.tuples(st.integers(0, 2), st.integers(0, 2)), perl=st.booleans()
+)
 def test_any_layer_is_made_of_any_other(
-    old: dict[str, tuple[int, int]], new: dict[str, tuple[int, int]], times: tuple[int, int]
+    old: dict[str, tuple[int, int]],
+    new: dict[str, tuple[int, int]],
+    times: tuple[int, int],
+    perl: bool,
 ) -> None:
     made = [
         layer({name: noise(size, seed) for name, (seed, size) in files.items()}, time)
         for files, time in zip((old, new), times, strict=True)
     ]
     with tempfile.TemporaryDirectory() as folder:
-        assert applied(made[0], patch(*made, Path(folder)), Path(folder)) == made[1]
+        assert applied(made[0], patch(*made, Path(folder), perl=perl), Path(folder)) == made[1]
 
 
 def test_the_same_layers_give_the_same_patch(tmp_path: Path) -> None:
-    old, new = layer({"a": LIBRARY, **APP}, 1), layer({"a": edited(LIBRARY, 50_000), **APP}, 2)
-    assert len({patch(old, new, tmp_path) for _ in range(2)}) == 1
+    old, new = layer({"a": LIBRARY, **APP}, 1), layer({"a": edited(LIBRARY, 900), **APP}, 2)
+    for perl in (False, True):
+        assert len({patch(old, new, tmp_path, perl=perl) for _ in range(2)}) == 1
 
 
 def test_what_is_equal_and_long_is_copied_and_not_compressed() -> None:
@@ -192,6 +251,19 @@ class TestBook:
             data = stream.read()
         assert applied(self.OLD, data, tmp_path) == self.NEW
 
+    def test_servers_with_and_without_perl_get_patches_of_their_own(self, tmp_path: Path) -> None:
+        old, new = layer({"lib.so": code(20_000)}), layer({"lib.so": code(20_000, moved=9)})
+        book = self.book(tmp_path, old, new)
+        pair = digest.of_bytes(old), digest.of_bytes(new)
+        with_perl = book.make(*pair, 1 << 30, perl=True)
+        assert with_perl is not None
+        assert book.known(*pair) is None
+        without = book.make(*pair, 1 << 30)
+        assert without is not None
+        assert with_perl.blob.size_bytes < without.blob.size_bytes
+        again = PatchBook(tmp_path)
+        assert [again.known(*pair, perl=p) for p in (False, True)] == [without, with_perl]
+
     def test_a_damaged_patch_is_made_again(self, tmp_path: Path) -> None:
         book = self.book(tmp_path, self.OLD, self.NEW)
         old, new = map(digest.of_bytes, (self.OLD, self.NEW))
@@ -219,10 +291,11 @@ class TestBook:
 def test_memory_does_not_grow_with_the_layer(tmp_path: Path) -> None:
     """On the server: `applied` may use 128 MB, and the layer has more."""
     files = {f"lib{n}.so": noise(12 * MIB, n) for n in range(12)}
-    old = layer(files, 1)
-    new = layer({name: edited(data, 300_000) for name, data in files.items()}, 2)
-    made = patch(old, new, tmp_path)
-    assert len(made) < 60_000
+    changed = {name: edited(data, 300_000) for name, data in files.items()}
+    old = layer({**files, "code.so": code(200_000)}, 1)
+    new = layer({**changed, "code.so": code(200_000, moved=5)}, 2)
+    made = patch(old, new, tmp_path, care_bytes=8 * MIB, perl=True)
+    assert len(made) < 400_000
     assert applied(old, made, tmp_path) == new
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from engine import use_containerd_store
 from install_world import Image, image
-from patch_world import layer
+from patch_world import code, layer
 from ship_road import Road
 from ship_world import SERVER, Before, pack
 
@@ -90,6 +90,26 @@ def test_a_patch_is_applied_to_a_layer_out_of_the_engine(road: Road, tmp_path: P
     assert report.bytes_sent < 20_000
     assert digest.hex_of(digest.of_bytes(OLD)) not in road.held()
     assert upgrade(road, tmp_path, NEW).already_there
+
+
+@pytest.mark.parametrize("perl", [True, False])
+def test_moved_code_goes_as_a_difference_to_servers_with_perl(
+    road: Road, tmp_path: Path, perl: bool
+) -> None:
+    before, after = (
+        layer({"lib.so": code(30_000, moved=moved)}, time) for moved, time in ((0, 1), (9, 2))
+    )
+    load(road, image("laksa:1", (before,)), before)
+    LayerCache(tmp_path).add([before], lambda _diff_id: True)
+    if not perl:
+        road.server.run(["mv", "/usr/bin/perl", "/usr/bin/perl.away"])
+    try:
+        report = upgrade(road, tmp_path, after)
+    finally:
+        if not perl:
+            road.server.run(["mv", "/usr/bin/perl.away", "/usr/bin/perl"])
+    assert [x.outcome for x in report.layers] == ["patch"]
+    assert (report.layers[0].size_bytes < 10_000) == perl
 
 
 def test_a_preview_says_what_will_be_sent_and_changes_nothing(road: Road, tmp_path: Path) -> None:

@@ -119,9 +119,9 @@ def test_a_layer_that_the_engine_has_on_another_parent_does_not_travel() -> None
 
 
 def test_care_is_taken_where_the_link_leaves_time_for_it() -> None:
-    assert care_for(1000.0) == care_for(10.0) == SOME_CARE
-    assert SOME_CARE < care_for(2.0) < MOST_CARE
-    assert care_for(0.1) == MOST_CARE
+    assert care_for(1000.0) == care_for(50.0) == SOME_CARE
+    assert SOME_CARE < care_for(10.0) < MOST_CARE
+    assert care_for(2.0) == care_for(0.1) == MOST_CARE
 
 
 def test_an_apps_code_is_patched_at_10_mbps() -> None:
