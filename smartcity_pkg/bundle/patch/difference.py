@@ -5,15 +5,13 @@ The copies are found by bsdiff's method (Percival 2003); the form is that of `ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import numpy as np
+import struct
 
 # The suffixes of the old bytes are sorted, which takes sixteen times their size of memory.
 _MOST_OLD_BYTES = 8 << 20
 # Where both have as many zeros in a row, looking for the longest copy takes minutes.
 _ZEROS = bytes(256 << 10)
-_SIGN = np.uint64(1 << 63)
+_SIGN = 1 << 63
 
 
 def difference(old: bytes, new: bytes) -> bytes | None:
@@ -29,15 +27,15 @@ def difference(old: bytes, new: bytes) -> bytes | None:
     added: bytes
     inserted: bytes
     control, added, inserted = core.diff(old, new)
-    steps = np.frombuffer(control, dtype="<u8").reshape(-1, 3)  # sign and magnitude
-    backwards, distance = steps[:, 2] & _SIGN > 0, steps[:, 2] & ~_SIGN
-    columns = (steps[:, 0], steps[:, 1], 2 * distance - backwards)
-    numbers = _number(len(steps)) + b"".join(_numbers(column.tolist()) for column in columns)
-    return numbers + added + inserted
+    steps = tuple(struct.iter_unpack("<QQQ", control))
+    numbers = [len(steps), *(s[0] for s in steps), *(s[1] for s in steps)]
+    numbers += [_way(s[2]) for s in steps]
+    return b"".join(map(_number, numbers)) + added + inserted
 
 
-def _numbers(values: Iterable[int]) -> bytes:
-    return b"".join(map(_number, values))
+def _way(signed: int) -> int:
+    """Twice a distance, one less for a way back, of bsdiff's sign and magnitude."""
+    return 2 * (signed - _SIGN) - 1 if signed > _SIGN else 2 * signed
 
 
 def _number(value: int) -> bytes:
