@@ -46,7 +46,7 @@ form=$1 label=$2 lacking=; shift 2
 docker image inspect -f "$form" "$@" 2>/dev/null || lacking=1
 docker ps --all --quiet --no-trunc --filter "label=$label" |
   xargs -r docker rm --force --volumes >/dev/null 2>&1 || true
-printf '%s\\n' "$@" | xargs -r -n 1 -P 4 sh -c '
+printf '%s\\n' "$@" | xargs -r -n 1 -P 2 sh -c '
   id=$(docker create --pull never --network none --label "$0" "$1" true 2>/dev/null) || exit 1
   docker rm --volumes "$id" >/dev/null 2>&1 || true
   echo "made $1"
