@@ -99,9 +99,9 @@ def ship(
 
     session = session_of(context)
     way = roads.road(to, "--to")
-    by_ssh: dict[str, object] = {"--limit": limit, "--window": window}
-    by_ssh["--dry-run"] = dry_run
+    by_ssh: dict[str, object] = {"--dry-run": dry_run}
     by_link = {"--pemda": pemda, "--server": server, "--parallel": parallel, **by_ssh}
+    by_link |= {"--limit": limit, "--window": window}
     of_registry: dict[str, object] = {"--plain-http": plain_http, "--ca": ca}
     if isinstance(way, roads.MediaRoad):
         roads.refuse(by_link | of_registry, _("with --to media:DIR"))

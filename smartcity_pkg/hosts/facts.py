@@ -115,10 +115,12 @@ command -v docker >/dev/null 2>&1 || exit 0
 echo "docker"
 engine=$(timeout 20 docker info -f '{"version":{{json .ServerVersion}},\
 "driver":{{json .Driver}},"status":{{json .DriverStatus}},"root":{{json .DockerRootDir}},\
-"swarm":{{json .Swarm.LocalNodeState}}}' 2>/dev/null) || exit 0
-echo "engine $engine"
+"swarm":{{json .Swarm.LocalNodeState}}}{{println}}{{.DockerRootDir}}' 2>/dev/null) || exit 0
+newline='
+'
+echo "engine ${engine%%"$newline"*}"
 echo "compose $(timeout 20 docker compose version --short 2>/dev/null || true)"
-disk engine "$(timeout 20 docker info -f '{{.DockerRootDir}}' 2>/dev/null)"
+disk engine "${engine##*"$newline"}"
 timeout 60 docker image ls -aq --no-trunc | sort -u |
   xargs -r docker image inspect \
     -f '"""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -30,6 +30,7 @@ from smartcity_pkg.core.errors import (
     UnreachableError,
 )
 from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.progress import Progress, no_progress
 
 T = TypeVar("T")
 _PARAMETER = re.compile(r'([a-zA-Z]+)="([^"]*)"')
@@ -50,8 +51,23 @@ class Retry:
     longest_s: float = 8.0
 
 
+class Pace(Protocol):
+    """When and how fast bytes may leave; `stop` ends its waits with InterruptedByUserError."""
+
+    stop: threading.Event
+
+    def through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """`chunks`, each as soon as it may leave."""
+
+    def await_window(self, name: str, progress: Progress) -> None:
+        """Wait until bytes may leave to `name`."""
+
+
 class Repository:
-    """One repository; may be used from several threads. `stop` ends waiting and long transfers."""
+    """One repository; may be used from several threads. `stop` ends waiting and long transfers.
+
+    What is sent keeps to `pace`, which is for this repository alone; what is fetched does not.
+    """
 
     def __init__(
         self,
@@ -61,10 +77,13 @@ class Repository:
         *,
         writes: bool = False,
         retry: Retry | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.address = address
-        self.stop = threading.Event()
-        self._connection = Connection(address, transport)
+        self.stop = pace.stop if pace else threading.Event()
+        self._pace = pace
+        self._turn = threading.Lock()
+        self._connection = Connection(address, transport, pace.through if pace else iter)
         self._credentials = credentials
         self._retry = retry or Retry()
         actions = "pull,push" if writes else "pull"
@@ -164,6 +183,13 @@ class Repository:
         """Sleep, unless told to stop."""
         if self.stop.wait(seconds):
             raise InterruptedByUserError(_("interrupted"))
+
+    def await_turn(self, progress: Progress = no_progress) -> None:
+        """Wait until more may be sent, unless told to stop."""
+        self.wait(0)
+        if self._pace:
+            with self._turn:  # one says until when, and the others wait for it
+                self._pace.await_window(self.address.host, progress)
 
     def close(self) -> None:
         """Close the connections."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from urllib.parse import unquote, urljoin, urlsplit
@@ -37,6 +37,10 @@ class LostError(Exception):
         self.pause_s = pause_s
 
 
+Through = Callable[[Iterable[bytes]], Iterator[bytes]]
+"""Lets the bytes of a request leave as fast as they may."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """A status and the headers, with names in lower case; `body` unless it is streamed."""
@@ -50,7 +54,8 @@ class Answer:
 class Connection:
     """Requests to one registry, from any thread."""
 
-    def __init__(self, address: Address, transport: Transport) -> None:
+    def __init__(self, address: Address, transport: Transport, through: Through = iter) -> None:
+        self._through = through
         self.scheme = transport.scheme(address)
         self.base = f"{self.scheme}://{address.host}"
         self._pool = _pool(self.base, transport)
@@ -114,12 +119,14 @@ class Connection:
         """One request whose answer is read by the caller, and the URL that answered."""
         for _count in range(_MOST_REDIRECTS):
             allowed = headers if self.is_ours(url) else _without_authorization(headers)
+            # Without the length, a body in pieces would have none, which some registries refuse.
+            length = {} if body is None else {"Content-Length": str(len(body))}
             try:
                 response = self._pool.urlopen(
                     method,
                     url,
-                    body=body,
-                    headers={**self._headers, **allowed},
+                    body=self._through([body]) if body else body,
+                    headers={**self._headers, **allowed, **length},
                     redirect=False,
                     retries=False,
                     preload_content=False,

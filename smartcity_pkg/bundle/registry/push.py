@@ -174,6 +174,7 @@ class _Moving:
             lambda: self._bundle.open(blob_digest),
             self._count,
             holder,
+            self._progress,
         )
         with self._lock:
             self.sent_blobs += sent

@@ -20,6 +20,7 @@ from smartcity_pkg.bundle.registry.connection import Answer, LostError
 from smartcity_pkg.bundle.structure import broken
 from smartcity_pkg.core.errors import RegistryError
 from smartcity_pkg.core.i18n import _
+from smartcity_pkg.core.progress import Progress, no_progress
 
 CHUNK_BYTES = 8 << 20
 _READ_BYTES = 256 << 10
@@ -39,25 +40,31 @@ def upload(
     opened: Callable[[], BinaryIO],
     count: Count,
     mount_from: str | None = None,
+    progress: Progress = no_progress,
 ) -> bool:
     """Put a blob into the repository; False where it was there already in `mount_from`.
 
-    `opened` gives a new stream over it. `count` gets the size of each piece that arrived.
+    `opened` gives a new stream over it. `count` gets the size of each piece that arrived, and
+    `progress` until when it waits for its turn.
     """
     return repository.patiently(
-        lambda: _Upload(repository, blob_digest, count).run(opened, mount_from)
+        lambda: _Upload(repository, blob_digest, count, progress).run(opened, mount_from)
     )
 
 
 class _Upload:
     """One upload session; a lost one is begun again by `patiently`."""
 
-    def __init__(self, repository: Repository, blob_digest: str, count: Count) -> None:
+    def __init__(
+        self, repository: Repository, blob_digest: str, count: Count, progress: Progress
+    ) -> None:
         self._repository, self._digest, self._count = repository, blob_digest, count
+        self._progress = progress
         self._place = ""
         self._arrived = 0
 
     def run(self, opened: Callable[[], BinaryIO], mount_from: str | None) -> bool:
+        self._repository.await_turn(self._progress)
         query = {"mount": self._digest, "from": mount_from} if mount_from else {}
         begun = self._repository.once(
             "POST", self._repository.url("blobs", "uploads/", **query), (201, 202)
@@ -69,7 +76,7 @@ class _Upload:
             with opened() as stream:
                 chunk = stream.read(CHUNK_BYTES)
                 while following := stream.read(CHUNK_BYTES):
-                    self._repository.wait(0)
+                    self._repository.await_turn(self._progress)
                     self._repository.patiently(lambda data=chunk: self._patch(data))  # type: ignore[misc]
                     self._advance(len(chunk))
                     chunk = following

@@ -16,7 +16,7 @@ from smartcity_pkg.core.progress import Note
 
 if TYPE_CHECKING:
     from smartcity_pkg.bundle.registry.address import Transport
-    from smartcity_pkg.bundle.registry.client import Repository
+    from smartcity_pkg.bundle.registry.client import Pace, Repository
     from smartcity_pkg.bundle.registry.pull import Pulled
     from smartcity_pkg.bundle.registry.push import Pushed
     from smartcity_pkg.catalogue.release import Release
@@ -52,7 +52,7 @@ def pull_bundle(
 
 @contextmanager
 def open_repository(
-    session: Session, place: str, transport: Transport, *, writes: bool
+    session: Session, place: str, transport: Transport, *, writes: bool, pace: Pace | None = None
 ) -> Iterator[Repository]:
     """The repository at `place`, with the credentials that this machine has; closed at the end."""
     from smartcity_pkg.bundle.registry.address import parse_address
@@ -61,7 +61,7 @@ def open_repository(
 
     address = parse_address(place)
     credentials = find_credentials(address.host, os.environ)
-    repository = Repository(address, transport, credentials, writes=writes)
+    repository = Repository(address, transport, credentials, writes=writes, pace=pace)
     if credentials and repository.is_plain and not address.is_loopback:
         text = _("the password for {host} travels unencrypted").format(host=address.host)
         session.progress(Note(text, warning=True))

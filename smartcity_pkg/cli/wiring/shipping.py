@@ -168,7 +168,8 @@ def _before(
     from smartcity_pkg.ship.registry import names_there, pull_images
 
     transport = Transport(options.plain_http, options.ca_file)
-    with open_repository(session, str(way.address), transport, writes=True) as repository:
+    opened = open_repository(session, str(way.address), transport, writes=True, pace=options.pace())
+    with opened as repository:
         known = KnownBlobs(cache_folder() / "registries", way.address.host)
         push_verified(path, contents, repository, known, session.progress)
     with open_bundle(path) as bundle:

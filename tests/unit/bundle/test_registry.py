@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,10 @@ from smartcity_pkg.core.errors import (
     UntrustedBundleError,
     UsageError,
 )
-from smartcity_pkg.core.progress import Event, Transfer, no_progress
+from smartcity_pkg.core.progress import Event, Note, Transfer, no_progress
+from smartcity_pkg.ship.pace import Pace, parse_window
 
+MIDNIGHT = datetime(2026, 3, 1)
 ROOT = Path(__file__).parents[3]
 QUICK = Retry(pause_s=0.01, longest_s=0.05)
 US = Credentials(USER, PASSWORD)
@@ -74,6 +77,26 @@ def large(keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def repository(place: str, *, writes: bool = True, **more: object) -> Repository:
     options: dict[str, object] = {"transport": Transport(), "credentials": None, "retry": QUICK}
     return Repository(parse_address(place), writes=writes, **(options | more))  # type: ignore[arg-type]
+
+
+class Clock:
+    """Time that passes only where somebody waits."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def pace(self, rate_bytes_s: float = 0, window: str | None = None) -> Pace:
+        return Pace(
+            rate_bytes_s,
+            parse_window(window) if window else None,
+            clock=lambda: self.seconds,
+            now=lambda: MIDNIGHT + timedelta(seconds=self.seconds),
+            wait=self.wait,
+        )
+
+    def wait(self, seconds: float) -> bool:
+        self.seconds += seconds
+        return False
 
 
 def pushed(place: str, bundle: Path, keys: Keys, **more: object) -> Pushed:
@@ -178,6 +201,30 @@ def test_a_damaged_bundle_beside_it_is_not_believed(
     done = pulled(place, tmp_path / "new.tar", keys)
     assert done.received_bytes > CHUNK_BYTES
     assert (tmp_path / "new.tar").read_bytes() == large.read_bytes()
+
+
+def test_a_push_keeps_to_its_limit(
+    registry: PrivateRegistry, large: Path, keys: Keys, tmp_path: Path
+) -> None:
+    place, clock = f"{registry.host}/kominfo/pelan", Clock()
+    done = pushed(place, large, keys, pace=clock.pace(1_000_000))
+    assert done.sent_bytes > 20_000_000
+    assert done.sent_bytes / 1e6 < clock.seconds < done.sent_bytes / 1e6 + 1
+    pulled(place, tmp_path / "back.tar", keys)
+    assert (tmp_path / "back.tar").read_bytes() == large.read_bytes()
+
+
+def test_a_push_waits_for_its_window_and_says_so_once(
+    registry: PrivateRegistry, large: Path, keys: Keys
+) -> None:
+    clock, said = Clock(), list[Event]()
+    pace = clock.pace(window="22:01-23:00")
+    there = repository(f"{registry.host}/kominfo/malam", pace=pace)
+    push(large, there, keys.trusted, progress=said.append)
+    notes = [event.text for event in said if isinstance(event, Note)]
+    assert len(notes) == 1
+    assert registry.host in notes[0] and "22:01" in notes[0]
+    assert 22 * 3600 < clock.seconds < 23 * 3600
 
 
 def test_progress_reaches_its_total(
