@@ -46,11 +46,12 @@ form=$1 label=$2 lacking=; shift 2
 docker image inspect -f "$form" "$@" 2>/dev/null || lacking=1
 docker ps --all --quiet --no-trunc --filter "label=$label" |
   xargs -r docker rm --force --volumes >/dev/null 2>&1 || true
-printf '%s\\n' "$@" | xargs -r -n 1 -P 2 sh -c '
+made=$(printf '%s\\n' "$@" | xargs -r -n 1 -P 3 sh -c '
   id=$(docker create --pull never --network none --label "$0" "$1" true 2>/dev/null) || exit 1
-  docker rm --volumes "$id" >/dev/null 2>&1 || true
-  echo "made $1"
-' "$label" || lacking=1
+  echo "$id made $1"
+' "$label") || lacking=1
+echo "$made" | cut -d " " -f 1 | xargs -r docker rm --volumes >/dev/null 2>&1 || true
+echo "$made" | cut -d " " -f 2-
 [ -z "$lacking" ] || docker version >/dev/null
 """
 _DISCARD = """# remove a damaged image
