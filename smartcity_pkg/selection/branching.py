@@ -21,11 +21,13 @@ import numpy as np
 
 from smartcity_pkg.selection import boxes
 from smartcity_pkg.selection.abreast import Abreast, Work
+from smartcity_pkg.selection.descent import down, turned
 from smartcity_pkg.selection.filling import Filled, Filling
 from smartcity_pkg.selection.greedy import greedy
 from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
 from smartcity_pkg.selection.layers import without_layers
 from smartcity_pkg.selection.narrow import QUICK_NODES
+from smartcity_pkg.selection.nearby import nearby
 from smartcity_pkg.selection.outlook import Outlook
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.pseudocosts import PseudoCosts
@@ -47,6 +49,9 @@ than a time, so that the answer is the same on slow machines."""
 
 _ROUND = 0.05
 """How much of what is left a rounded-up setup may lose and still be filled."""
+
+_TURNING = 0.25
+"""The part of the time that is left in which single switches of the first setup are turned over."""
 
 _CANDIDATES = 6
 """Switches that are looked at for each branching."""
@@ -144,12 +149,16 @@ class _Tree:
         """Whether the time is."""
         return time.monotonic() >= self.deadline
 
+    @property
+    def _left(self) -> Effort:
+        return replace(self.effort, time_limit_s=self.deadline - time.monotonic())
+
     def run(self) -> None:
         """Search until nothing is left or the time is over; then decide what was left open."""
         lower = np.array([self.relaxation.model.bounds[c][0] for c in self.switches], dtype=float)
         upper = np.array([self.relaxation.model.bounds[c][1] for c in self.switches], dtype=float)
         if self.relaxation.aim == Aim():
-            self._begin(greedy(self.table.question))
+            self._keep(greedy(self.table.question))
         self._push(lower, upper, self._solve(lower, upper, None))
         while self.heap and not self.over and len(self.open) < self.most_open:
             node = heapq.heappop(self.heap)
@@ -201,13 +210,13 @@ class _Tree:
         vertex = self.solvers[0].solve(np.zeros(0, dtype=np.int32), none, none)
         return vertex is not None and layers_matter(self.relaxation, vertex)
 
-    def _begin(self, placement: Placement | None) -> None:
-        """Begin with what was found without a solver."""
-        if placement is not None:
-            candidates = self.table.question.candidates
-            self.best = placement
-            self.value = -sum(candidates[name].benefit for name in placement)
-            self.cutoff = self.value - 1
+    def _keep(self, placement: Placement | None) -> None:
+        """Keep a placement of more benefit, found without a bound, if there is one."""
+        if placement is None:
+            return
+        value = -sum(self.table.question.candidates[name].benefit for name in placement)
+        if self.cutoff is None or value <= self.cutoff:
+            self.best, self.value, self.cutoff = placement, value, value - 1
 
     def found(self) -> Found:
         """What the search came to."""
@@ -217,10 +226,16 @@ class _Tree:
         placement = None if self.best is None else without_layers(self.best)
         return Found(placement, self.value, bound)
 
-    def _solve(self, lower: Array, upper: Array, basis: object, solver: int = 0) -> Vertex | None:
-        return self.solvers[solver].solve(
-            self.positions, lower, upper, cutoff=self.limit, basis=basis
-        )
+    def _solve(
+        self,
+        lower: Array,
+        upper: Array,
+        basis: object,
+        solver: int = 0,
+        cutoff: float = math.inf,
+    ) -> Vertex | None:
+        cutoff = min(cutoff, self.limit)
+        return self.solvers[solver].solve(self.positions, lower, upper, cutoff=cutoff, basis=basis)
 
     def _push(
         self, lower: Array, upper: Array, vertex: Vertex | None, above: float = -math.inf
@@ -248,8 +263,7 @@ class _Tree:
         node.tight = True
 
     def _tightened(self, node: _Node, lower: Array, upper: Array) -> tuple[Tightened, int | None]:
-        left = self.deadline - time.monotonic()
-        effort = replace(self.effort, threads=1, seed=0, time_limit_s=left, most_nodes=QUICK_NODES)
+        effort = replace(self._left, threads=1, seed=0, most_nodes=QUICK_NODES)
         better = Tightened(self.relaxation, node.vertex, lower, upper)
         return better, better.bound(self.cutoff, effort, node.least, split=self.split)
 
@@ -268,22 +282,23 @@ class _Tree:
 
     def _dive(self, node: _Node) -> Work:
         """Follow one path of rounded switches down to a setup, to have something early."""
-        lower, upper, vertex = node.lower.copy(), node.upper.copy(), node.vertex
-        while not self.over:
-            values, split = vertex.values[self.positions], self._split(vertex)
-            if not len(split):
-                yield from self._fill(node, vertex, quick=True)
-                return
-            low, high = (boxes.with_care if self.large else boxes.all_on)(lower, upper, values)
-            deeper = self._solve(low, high, vertex.basis)
-            if deeper is None:  # too much at once
-                j = split[np.argmin(np.abs(values[split] - 0.5))]
-                low, high = lower.copy(), upper.copy()
-                low[j] = high[j] = np.round(values[j])
-                deeper = self._solve(low, high, vertex.basis)
-            if deeper is None:
-                return
-            lower, upper, vertex = low, high, deeper
+        vertex = down(
+            self._solve,
+            self.positions,
+            node.lower,
+            node.upper,
+            node.vertex,
+            self.deadline,
+            careful=self.large,
+        )
+        if vertex is not None and not self.large:
+            yield from self._fill(node, vertex, quick=True)
+        elif vertex is not None:
+            until = time.monotonic() + _TURNING * self._left.time_limit_s
+            vertex = yield from turned(self._solve, self.positions, vertex, until)
+            setup = self._setup(vertex.values[self.positions])
+            run = partial(nearby, setup, self.solvers[0], vertex, self._left)
+            self._keep((yield (run,))[0])
 
     def _better(self, node: _Node) -> Work:
         """Give a node a tightened bound, and keep it if it is still of use."""
@@ -358,8 +373,7 @@ class _Tree:
         """Fill a setup of a node, that which the whole switches of `vertex` say, with apps."""
         values = vertex.values[self.positions]
         self.filled.add(np.round(values).tobytes())
-        on = {c: v > 0.5 for c, v in zip(self.switches, values, strict=True)}
-        setup, limit = setup_of(self.table, on), self.limit
+        setup, limit = self._setup(values), self.limit
         filling, filled = (yield (partial(self._filled, setup, vertex, node.least, quick),))[0]
         if self.relaxation.aim.benefit is not None:
             self._take(filled, filling)
@@ -372,6 +386,10 @@ class _Tree:
         if filled.bound is not None and self._far_from(filled.bound):
             rough = yield (partial(filling.roughly, self.cutoff, filled.bound),)
             self._take(rough[0], filling)
+
+    def _setup(self, values: Array) -> Setup:
+        on = {c: v > 0.5 for c, v in zip(self.switches, values, strict=True)}
+        return setup_of(self.table, on)
 
     def _filled(
         self, setup: Setup, vertex: Vertex, least: int, quick: bool

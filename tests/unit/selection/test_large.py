@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
 import second_solver
 from selection_instances import large_question
 
-from smartcity_pkg.selection import room
+from smartcity_pkg.selection import boxes, room
+from smartcity_pkg.selection.branching import search
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Question
+from smartcity_pkg.selection.relaxed import Aim
 from smartcity_pkg.selection.shortage import Shortage, raised
 from smartcity_pkg.selection.solution import Solution
 from smartcity_pkg.selection.solve import best
+from smartcity_pkg.selection.table import table_of
 from smartcity_pkg.selection.verify import violations
 
 
@@ -101,6 +105,18 @@ def test_a_time_limit_gives_an_allowed_plan_and_an_honest_bound(seconds: float) 
     assert patient.proven
     assert violations(question, hurried.placement) == ()
     assert hurried.benefit <= patient.benefit <= hurried.bound
+
+
+def test_many_servers_get_whole_apps_near_what_splitting_them_would_give() -> None:
+    """Large enough that the first setup is looked for with care, and filled from its relaxation."""
+    question = replace(large_question(4, apps=700, servers=8), running={})
+    assert len(question.apps) * len(question.servers) > boxes.LARGE
+    table, limit_s = table_of(question), 30
+    found = search(table, Effort(limit_s), time.monotonic() + limit_s, Aim())
+    assert found.placement is not None
+    assert violations(question, found.placement) == ()
+    assert found.value == -sum(question.candidates[n].benefit for n in found.placement)
+    assert found.bound <= found.value <= found.bound * 0.995
 
 
 def test_no_time_at_all_gives_an_allowed_plan_with_every_must_have_app() -> None:

@@ -1,0 +1,82 @@
+"""From a relaxation's optimum down to a first setup, and on to a better one near by.
+
+`Solve` gives the optimum with the switches in a box: (lower, upper, basis, which of the two
+solvers, cutoff).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from smartcity_pkg.selection import boxes
+from smartcity_pkg.selection.highs import Vertex
+from smartcity_pkg.selection.table import Array
+
+Solve = Callable[..., Vertex | None]
+
+_LEAST_GAIN = 0.5
+
+
+def down(
+    solve: Solve,
+    switches: Array,
+    lower: Array,
+    upper: Array,
+    vertex: Vertex,
+    deadline: float,
+    *,
+    careful: bool,
+) -> Vertex | None:
+    """An optimum with whole switches, by one path of rounding; None where that leads nowhere.
+
+    `switches` are the positions of the switches in `vertex`, which is the box's optimum.
+    """
+    while time.monotonic() < deadline:
+        values = vertex.values[switches]
+        split = np.flatnonzero(boxes.undecided(values))
+        if not len(split):
+            return vertex
+        low, high = (boxes.with_care if careful else boxes.all_on)(lower, upper, values)
+        deeper = solve(low, high, vertex.basis)
+        if deeper is None:  # too much at once
+            j = split[np.argmin(np.abs(values[split] - 0.5))]
+            low, high = lower.copy(), upper.copy()
+            low[j] = high[j] = np.round(values[j])
+            deeper = solve(low, high, vertex.basis)
+        if deeper is None:
+            return None
+        lower, upper, vertex = low, high, deeper
+    return None
+
+
+def turned(
+    solve: Solve, switches: Array, vertex: Vertex, until: float
+) -> Generator[tuple[Callable[[], Any], ...], list[Any], Vertex]:
+    """The best setup that turning single switches over leads to, two tried at once (`abreast`).
+
+    The most promising by the reduced costs come first: guesses, as more moves with a switch.
+    """
+    tried: set[int] = set()
+    while time.monotonic() < until:
+        values = np.round(vertex.values[switches])
+        gains = vertex.reduced[switches] * (2 * values - 1)
+        order = [int(j) for j in np.argsort(-gains, kind="stable") if gains[j] > _LEAST_GAIN]
+        now = [j for j in order if j not in tried][:2]
+        if not now:
+            break
+        tried.update(now)
+        points = [np.where(np.arange(len(values)) == j, 1 - values, values) for j in now]
+        cutoff = vertex.value - _LEAST_GAIN
+        found = yield tuple(
+            partial(solve, point, point, vertex.basis, side, cutoff)
+            for side, point in enumerate(points)
+        )
+        best = min((v for v in found if v is not None), key=lambda v: v.value, default=vertex)
+        if best.value < cutoff:
+            vertex, tried = best, set()
+    return vertex
