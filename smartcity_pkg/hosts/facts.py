@@ -122,8 +122,8 @@ said=$(
   wait
 )
 case $said in *"no answer"*) exit 0 ;; esac
-echo "$said" | grep -v '^root '
-disk engine "$(echo "$said" | sed -n 's/^root //p')"
+printf '%s\\n' "$said" | grep -v '^root '
+disk engine "$(printf '%s\\n' "$said" | sed -n 's/^root //p')"
 timeout 60 docker image ls -aq --no-trunc | sort -u |
   xargs -r docker image inspect \
     -f '"""

@@ -178,8 +178,9 @@ def _worth_more(frames: list[_Frame], care_bytes: int) -> tuple[list[int], list[
     order = sorted(range(len(frames)), key=lambda i: (-frames[i].size_bytes, i))
     new = [i for i in order if frames[i].size_bytes * _NEW > frames[i].segment.size_bytes]
     careful = _first(new, frames, care_bytes)
-    ahead = [i for i in order if i not in set(careful)]
-    return careful, _first(ahead, frames, 2 * care_bytes)
+    taken = frozenset(careful)
+    rest = [i for i in order if i not in taken]
+    return careful, _first(rest, frames, 2 * care_bytes)
 
 
 def _first(order: list[int], frames: list[_Frame], most_bytes: int) -> list[int]:
