@@ -1,15 +1,12 @@
-"""From a relaxation's optimum down to a first setup, and on to a better one near by.
-
-`Solve` gives the optimum with the switches in a box: (lower, upper, basis, which of the two
-solvers, cutoff).
-"""
+"""From a relaxation's optimum down to a first setup, and on to a better one near by."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,9 +14,17 @@ from smartcity_pkg.selection import boxes
 from smartcity_pkg.selection.highs import Vertex
 from smartcity_pkg.selection.table import Array
 
-Solve = Callable[..., Vertex | None]
-
 _LEAST_GAIN = 0.5
+"""By how much of the objective, a whole number, turning a switch over must better a setup."""
+
+
+class Solve(Protocol):
+    """The relaxation's optimum with the switches in a box, by one of the two solvers."""
+
+    def __call__(
+        self, lower: Array, upper: Array, basis: object, solver: int = 0, cutoff: float = math.inf
+    ) -> Vertex | None:
+        """None where nothing is in the box, or nothing below `cutoff`."""
 
 
 def down(

@@ -24,7 +24,13 @@ from smartcity_pkg.selection.packmodel import OVER, pack_by_model, packing_model
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.relaxed import Aim, Relaxation, hold, objective_of
 from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.setupmodel import add_layers, linked_apps, pooled_model, whole_model
+from smartcity_pkg.selection.setupmodel import (
+    add_layers,
+    linked_apps,
+    pooled_model,
+    spots_of,
+    whole_model,
+)
 from smartcity_pkg.selection.table import LIMITS, Array
 from smartcity_pkg.selection.verify import violations
 
@@ -249,12 +255,7 @@ class Filling:
             outcome = minimise(model, self.objective, cutoff, effort)
             if not outcome.values:
                 return Filled(bound=outcome.bound if outcome.status is Status.STOPPED else None)
-            spots = {
-                name: s
-                for name in self.table.names
-                for s, server in enumerate(self.table.servers)
-                if outcome.values.get(("at", name, server))
-            }
+            spots = spots_of(self.table, outcome.values)
             placement = self.setup.placement(spots)
             if not violations(self.table.question, placement):
                 return Filled(placement, self.value(placement), outcome.bound)

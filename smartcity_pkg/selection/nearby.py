@@ -11,13 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from smartcity_pkg.selection import highs
+from smartcity_pkg.selection import boxes, highs
 from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
 from smartcity_pkg.selection.model import Column
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.relaxed import Aim, objective_of
 from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.setupmodel import whole_model
+from smartcity_pkg.selection.setupmodel import spots_of, whole_model
 from smartcity_pkg.selection.table import Array
 from smartcity_pkg.selection.verify import violations
 
@@ -25,7 +25,7 @@ _CLOSE = 60
 """Apps that are decided besides those that are split."""
 
 _NODES = 1000
-_WHOLE = 1e-6
+"""Branches of that model: a second or two, and ten times as many better it little."""
 
 
 def nearby(setup: Setup, solver: Continuous, vertex: Vertex, effort: Effort) -> Placement | None:
@@ -43,20 +43,14 @@ def nearby(setup: Setup, solver: Continuous, vertex: Vertex, effort: Effort) -> 
             model.fix(("at", name, server), int(on and s == home[i]))
     effort = replace(effort, threads=1, seed=0, most_nodes=_NODES)
     outcome = highs.minimise(model, objective_of(table, Aim()), effort)
-    places = {
-        name: s
-        for name in table.names
-        for s, server in enumerate(table.servers)
-        if outcome.values.get(("at", name, server))
-    }
-    placement = setup.placement(places)
+    placement = setup.placement(spots_of(table, outcome.values))
     return None if violations(table.question, placement) else placement
 
 
 def _open(setup: Setup, vertex: Vertex, chosen: Array, at: Array) -> Array:
     """A mask of the apps to decide: the split ones, and those of which a change costs least."""
     values, reduced = vertex.values[at], vertex.reduced[at]
-    split = (np.minimum(values, 1 - values) > _WHOLE).any(axis=1)
+    split = boxes.undecided(values).any(axis=1)
     best = np.where(setup.admits, reduced, np.inf).min(axis=1)
     here = np.take_along_axis(reduced, values.argmax(axis=1)[:, None], axis=1)[:, 0]
     on, own = vertex.values[chosen] > 0.5, vertex.reduced[chosen]

@@ -5,6 +5,8 @@ Switches are paid for here; what is left is to choose apps, and to say where the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from smartcity_pkg.selection.model import Column, LinearModel, Row
@@ -117,6 +119,16 @@ def whole_model(setup: Setup, *, split: bool = False) -> LinearModel:
     _shared_rows(setup, model)
     _server_rows(setup, model)
     return model
+
+
+def spots_of(table: Table, values: Mapping[Column, int]) -> dict[str, int]:
+    """On which server (by position) a solution of the whole model has each app that it chose."""
+    return {
+        name: s
+        for name in table.names
+        for s, server in enumerate(table.servers)
+        if values.get(("at", name, server))
+    }
 
 
 def _server_rows(setup: Setup, model: LinearModel) -> None:
