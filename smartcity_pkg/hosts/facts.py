@@ -113,16 +113,11 @@ if [ -L "$1/current" ]; then echo "current $(basename "$(readlink "$1/current")"
 cd /
 command -v docker >/dev/null 2>&1 || exit 0
 echo "docker"
-said=$(
-  (echo "compose $(timeout 20 docker compose version --short 2>/dev/null || true)") &
-  timeout 20 docker info -f 'engine {"version":{{json .ServerVersion}},\
+said=$(timeout 20 docker info -f 'engine {"version":{{json .ServerVersion}},\
 "driver":{{json .Driver}},"status":{{json .DriverStatus}},"root":{{json .DockerRootDir}},\
-"swarm":{{json .Swarm.LocalNodeState}}}{{println}}root {{.DockerRootDir}}' 2>/dev/null ||
-    echo "no answer"
-  wait
-)
-case $said in *"no answer"*) exit 0 ;; esac
+"swarm":{{json .Swarm.LocalNodeState}}}{{println}}root {{.DockerRootDir}}' 2>/dev/null) || exit 0
 printf '%s\\n' "$said" | grep -v '^root '
+echo "compose $(timeout 20 docker compose version --short 2>/dev/null || true)"
 disk engine "$(printf '%s\\n' "$said" | sed -n 's/^root //p')"
 timeout 60 docker image ls -aq --no-trunc | sort -u |
   xargs -r docker image inspect \

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -77,7 +78,7 @@ class _Upload:
                 chunk = stream.read(CHUNK_BYTES)
                 while following := stream.read(CHUNK_BYTES):
                     self._repository.await_turn(self._progress)
-                    self._repository.patiently(lambda data=chunk: self._patch(data))  # type: ignore[misc]
+                    self._repository.patiently(partial(self._patch, chunk))
                     self._advance(len(chunk))
                     chunk = following
                 self._repository.patiently(lambda: self._finish(chunk))
