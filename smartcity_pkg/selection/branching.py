@@ -115,10 +115,10 @@ class _Tree:
     ) -> None:
         self.table, self.effort, self.deadline = table, effort, deadline
         self.abreast = abreast
-        self.layered = aim == Aim()
+        self.layered = False
         self._relax(aim)
-        if self.layered and not self._layers_matter():
-            self.layered = False
+        if aim == Aim() and self._layers_matter():
+            self.layered = True
             self._relax(aim)
         self.switches = self.relaxation.switches
         self.positions = self.solvers[0].positions(self.switches)

@@ -204,19 +204,26 @@ def _switch_rows(table: Table, model: LinearModel) -> None:
 
 
 def _limit_rows(relaxation: Relaxation, server: int, limit: int) -> None:
-    """One limit of one server: all that takes of it, and the same for the users of each switch."""
+    """One limit of one server: all that takes of it, and the same for the users of each switch.
+
+    Among the users of a switch are the platform apps that need it.
+    """
     table, model = relaxation.table, relaxation.model
+    candidates, levels = table.question.candidates, dict(zip(table.platforms, table.peak_of))
     name, supply = table.servers[server], int(table.supply[server, limit])
-    switched: dict[Column, int] = {
+    takes: dict[Column, int] = {
         ("at", p, name): int(table.takes[k, limit])
         for k, p in enumerate(table.platforms)
         if ("at", p, name) in model.bounds
     }
     peaks = [0, *(int(n) for n in table.peaks)] if LIMITS[limit] == "memory_mib" else []
-    for v, (below, peak) in enumerate(pairwise(peaks)):
-        switched["peak", str(v), name] = peak - below
+    steps: dict[Column, int] = {
+        ("peak", str(v), name): peak - below for v, (below, peak) in enumerate(pairwise(peaks))
+    }
 
-    def row(users: Array, rest: dict[Column, int], upper: int | None = None) -> None:
+    def row(
+        users: Array, rest: dict[Column, int], on: tuple[Column, ...] = (), upper: int | None = None
+    ) -> None:
         taking = np.flatnonzero(users & (table.needs[:, limit] > 0) & table.fits[:, server])
         terms: dict[Column, int] = {
             ("at", table.names[i], name): int(table.needs[i, limit]) for i in taking
@@ -226,33 +233,43 @@ def _limit_rows(relaxation: Relaxation, server: int, limit: int) -> None:
         if upper is None:  # they never take more than all that they need
             most = sum(terms.values()) + sum(n for n in rest.values() if n > 0)
             rest = {column: max(n, -most) for column, n in rest.items()}
-        switches = tuple(rest) if upper is None else ()
-        relaxation.priced.append(Priced(len(model.rows), server, limit, users, switches))
+        relaxation.priced.append(Priced(len(model.rows), server, limit, users, on))
         model.at_most({**terms, **{c: n for c, n in rest.items() if n}}, upper or 0)
 
-    row(np.ones(len(table.names), dtype=bool), switched, supply)
+    row(np.ones(len(table.names), dtype=bool), {**takes, **steps}, upper=supply)
+    left: dict[Column, int] = {}  # what a server with the platform app has for its users
     for k, platform in enumerate(table.platforms):
         column: Column = ("at", platform, name)
-        if column in switched:
-            own = peaks[table.peak_of[k]] if peaks else 0  # its own peak comes with it
-            row(table.uses[:, k], {column: switched[column] + own - supply})
+        if column in takes:
+            own = peaks[table.peak_of[k]] if peaks else 0  # its peak comes with it
+            left[column] = supply - takes[column] - own
+            users = {c: n for c, n in takes.items() if platform in candidates[c[1]].requires}
+            row(table.uses[:, k], {**users, column: -left[column]}, (column,))
     for v in range(len(peaks) - 1):
-        higher = {c: n for c, n in switched.items() if c[0] == "peak" and int(c[1]) > v}
-        row(table.level > v, {**higher, ("peak", str(v), name): peaks[v + 1] - supply})
-    for choices, users in _choosers(table):
-        rest: dict[Column, int] = {
-            ("at", p, name): switched[("at", p, name)] - supply for p in choices
-        }
-        row(users, rest)
+        higher = {c: n for c, n in steps.items() if int(c[1]) > v}
+        users = {c: n for c, n in takes.items() if levels[c[1]] > v}
+        column = ("peak", str(v), name)
+        row(table.level > v, {**users, **higher, column: peaks[v + 1] - supply}, (column, *higher))
+    for choices, choosing in _choosers(table):
+        offering: dict[Column, int] = {("at", p, name): -left["at", p, name] for p in choices}
+        row(choosing, offering, tuple(offering))
 
 
 def _choosers(table: Table) -> Iterator[tuple[tuple[str, ...], Array]]:
-    """The lists of platform apps of which apps need one, each with a mask of those apps."""
-    groups = {g for i in range(len(table.names)) for g in table.candidate(i).one_of}
-    for choices in sorted(groups):
+    """The lists of platform apps of which apps need one, each with a mask of those apps.
+
+    An app that requires one of the list, or another app that needs one, is among them.
+    """
+    candidates = table.question.candidates
+    needed = [
+        {g for n in table.question.family(name) for g in candidates[n].one_of}
+        for name in table.names
+    ]
+    for choices in sorted(set().union(*needed)):
         if set(choices) <= set(table.platforms):
-            users = [choices in table.candidate(i).one_of for i in range(len(table.names))]
-            yield choices, np.array(users, dtype=bool)
+            columns = [table.platforms.index(p) for p in choices]
+            users = np.array([choices in groups for groups in needed], dtype=bool)
+            yield choices, users | table.uses[:, columns].any(axis=1)
 
 
 def _used_rows(table: Table, model: LinearModel, number: int, server: str) -> None:

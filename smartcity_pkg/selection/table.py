@@ -26,9 +26,10 @@ class Table:
     """The arrays. Shapes: N apps, S servers, L server limits, P platform apps, V peak levels.
 
     `needs` (N, L). `uses` (N, P): platform apps that it requires. `level` (N,): how many peak
-    levels it needs (0: none). `home` (N,): the position of the server where it runs now, else -1.
-    `takes` (P, L): what a platform app takes of its server; `peak_of` (P,): its own peak's level;
-    `weak` (P,): whether it stands for an image layer. `peaks` (V,) in MiB, rising. `supply` (S, L).
+    levels it needs with all that it requires (0: none). `home` (N,): the position of the server
+    where it runs now, else -1. `takes` (P, L): what a platform app takes of its server; `peak_of`
+    (P,): its peak's level, with all that it requires; `weak` (P,): whether it stands for an image
+    layer. `peaks` (V,) in MiB, rising. `supply` (S, L).
     `fits` (N, S): right architecture, and room for it alone.
     """
 
@@ -78,20 +79,36 @@ def table_of(asked: Question) -> Table:
         uses=np.array(
             [[p.name in c.requires for p in platforms] for c in apps], dtype=bool
         ).reshape(len(apps), len(platforms)),
-        level=np.searchsorted(rising, [c.peak for c in apps], side="right"),
+        level=np.searchsorted(rising, [_peak(question, c) for c in apps], side="right"),
         home=np.array([place.get(question.running.get(c.name, ""), -1) for c in apps], dtype=int),
         fits=np.array([_fits(question, c) for c in apps], dtype=bool).reshape(
             len(apps), len(place)
         ),
         benefit=np.array([c.benefit for c in apps], dtype=np.int64),
         takes=np.array([needed(p) for p in platforms], dtype=np.int64).reshape(-1, len(LIMITS)),
-        peak_of=np.searchsorted(rising, [p.peak for p in platforms], side="right"),
+        peak_of=np.searchsorted(rising, [_peak(question, p) for p in platforms], side="right"),
         peaks=rising,
         weak=np.array([is_layer(p.name) for p in platforms], dtype=bool),
         supply=np.array(
             [[of[limit] for limit in LIMITS] for of in question.supply.values()], dtype=np.int64
         ),
     )
+
+
+def _peak(question: Question, candidate: Candidate) -> int:
+    """The install peak (MiB) that a server with the candidate leaves room for at least.
+
+    Counts what it requires, and the least of what it may take as one of several.
+    """
+    family = [question.candidates[n] for n in question.family(candidate.name)]
+    peaks = [c.peak for c in family]
+    for choices in (choices for c in family for choices in c.one_of):
+        peaks.append(min(_highest(question, other) for other in choices))
+    return max(peaks)
+
+
+def _highest(question: Question, name: str) -> int:
+    return max(question.candidates[n].peak for n in question.family(name))
 
 
 def _fits(question: Question, candidate: Candidate) -> list[bool]:
