@@ -27,7 +27,7 @@ from smartcity_pkg.selection.greedy import greedy
 from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
 from smartcity_pkg.selection.layers import without_layers
 from smartcity_pkg.selection.narrow import QUICK_NODES
-from smartcity_pkg.selection.nearby import nearby
+from smartcity_pkg.selection.nearby import Nearby
 from smartcity_pkg.selection.outlook import Outlook
 from smartcity_pkg.selection.problem import Placement
 from smartcity_pkg.selection.pseudocosts import PseudoCosts
@@ -115,9 +115,10 @@ class _Tree:
     ) -> None:
         self.table, self.effort, self.deadline = table, effort, deadline
         self.abreast = abreast
+        self.large = len(table.names) * len(table.servers) >= boxes.LARGE
         self.layered = False
         self._relax(aim)
-        if aim == Aim() and self._layers_matter():
+        if aim == Aim() and not self.large and self._layers_matter():
             self.layered = True
             self._relax(aim)
         self.switches = self.relaxation.switches
@@ -125,7 +126,6 @@ class _Tree:
         self.cutoff = cutoff
         self.best: Placement | None = None
         self.must_dive = aim == Aim()
-        self.large = len(table.names) * len(table.servers) >= boxes.LARGE
         self.filled: set[bytes] = set()
         unit = statistics.fmean([*map(abs, self.relaxation.objective.values()), 1])
         self.outlook = Outlook(unit)
@@ -233,9 +233,12 @@ class _Tree:
         basis: object,
         solver: int = 0,
         cutoff: float = math.inf,
+        most_steps: int | None = None,
     ) -> Vertex | None:
         cutoff = min(cutoff, self.limit)
-        return self.solvers[solver].solve(self.positions, lower, upper, cutoff=cutoff, basis=basis)
+        return self.solvers[solver].solve(
+            self.positions, lower, upper, cutoff=cutoff, basis=basis, most_steps=most_steps
+        )
 
     def _push(
         self, lower: Array, upper: Array, vertex: Vertex | None, above: float = -math.inf
@@ -297,8 +300,9 @@ class _Tree:
             until = time.monotonic() + _TURNING * self._left.time_limit_s
             vertex = yield from turned(self._solve, self.positions, vertex, until)
             setup = self._setup(vertex.values[self.positions])
-            run = partial(nearby, setup, self.solvers[0], vertex, self._left)
-            self._keep((yield (run,))[0])
+            near = Nearby(setup, self.solvers[0], vertex, self.effort)
+            yield from near.search(self.deadline)
+            self._keep(near.placement)
 
     def _better(self, node: _Node) -> Work:
         """Give a node a tightened bound, and keep it if it is still of use."""

@@ -14,6 +14,9 @@ from smartcity_pkg.selection import boxes
 from smartcity_pkg.selection.highs import Vertex
 from smartcity_pkg.selection.table import Array
 
+_MOST_STEPS = 2000
+"""Steps of the simplex that turning a switch over may take."""
+
 _LEAST_GAIN = 0.5
 """By how much of the objective, a whole number, turning a switch over must better a setup."""
 
@@ -22,9 +25,15 @@ class Solve(Protocol):
     """The relaxation's optimum with the switches in a box, by one of the two solvers."""
 
     def __call__(
-        self, lower: Array, upper: Array, basis: object, solver: int = 0, cutoff: float = math.inf
+        self,
+        lower: Array,
+        upper: Array,
+        basis: object,
+        solver: int = 0,
+        cutoff: float = math.inf,
+        most_steps: int | None = None,
     ) -> Vertex | None:
-        """None where nothing is in the box, or nothing below `cutoff`."""
+        """None where nothing is in the box, or nothing below `cutoff`, or it takes more steps."""
 
 
 def down(
@@ -78,7 +87,7 @@ def turned(
         points = [np.where(np.arange(len(values)) == j, 1 - values, values) for j in now]
         cutoff = vertex.value - _LEAST_GAIN
         found = yield tuple(
-            partial(solve, point, point, vertex.basis, side, cutoff)
+            partial(solve, point, point, vertex.basis, side, cutoff, _MOST_STEPS)
             for side, point in enumerate(points)
         )
         best = min((v for v in found if v is not None), key=lambda v: v.value, default=vertex)

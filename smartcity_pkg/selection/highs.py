@@ -90,7 +90,15 @@ def minimise(model: LinearModel, objective: Terms, effort: Effort) -> Outcome:
     """
     import highspy
 
-    solver = _silent(highspy)
+    solver, index = _silent(highspy), {column: i for i, column in enumerate(model.bounds)}
+    _prepare(solver, effort)
+    solver.passModel(_lp(highspy, model, objective, index))
+    _run(solver)
+    return _outcome(highspy, solver, objective, index)
+
+
+def _prepare(solver: Any, effort: Effort) -> None:
+    """Set the options of a run with whole numbers."""
     options = {
         **_SPARED,
         "threads": effort.threads,
@@ -105,10 +113,51 @@ def minimise(model: LinearModel, objective: Terms, effort: Effort) -> Outcome:
     }
     for name, value in options.items():
         solver.setOptionValue(name, value)
-    index = {column: i for i, column in enumerate(model.bounds)}
-    solver.passModel(_lp(highspy, model, objective, index))
-    _run(solver)
-    return _outcome(highspy, solver, objective, index)
+
+
+class Again:
+    """A model with its whole numbers, ready to be solved with changing bounds."""
+
+    def __init__(self, model: LinearModel, objective: Terms) -> None:
+        import highspy
+
+        self._highspy = highspy
+        self._solver = _silent(highspy)
+        self._index = {column: i for i, column in enumerate(model.bounds)}
+        self._below = len(model.rows)
+        model = model.copy()
+        model.at_most(objective, 0)
+        self._solver.passModel(_lp(highspy, model, objective, self._index))
+
+    def positions(self, columns: Sequence[Column]) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Where `columns` stand in the arrays of bounds and values."""
+        import numpy as np
+
+        return np.array([self._index[c] for c in columns], dtype=np.int32)
+
+    def minimise(
+        self,
+        columns: np.ndarray[Any, np.dtype[np.int32]],
+        lower: np.ndarray[Any, np.dtype[np.float64]],
+        upper: np.ndarray[Any, np.dtype[np.float64]],
+        most: float,
+        effort: Effort,
+    ) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+        """The values of the best found with these bounds of `columns`, and an objective of `most`.
+
+        None where nothing was found. Raises SmartCityError where HiGHS gives up.
+        """
+        import numpy as np
+
+        highspy, solver = self._highspy, self._solver
+        solver.clearSolver()  # what it found last is no start: see `minimise`
+        _prepare(solver, effort)
+        solver.changeColsBounds(len(columns), columns, lower, upper)
+        solver.changeRowBounds(self._below, -highspy.kHighsInf, most)
+        _run(solver)
+        if solver.getInfo().primal_solution_status != _feasible(highspy):
+            return None
+        return np.round(np.array(solver.getSolution().col_value))
 
 
 @dataclass(frozen=True)
@@ -156,10 +205,12 @@ class Continuous:
         *,
         cutoff: float = math.inf,
         basis: Any = None,
+        most_steps: int | None = None,
     ) -> Vertex | None:
         """The optimum with these bounds of `columns` (the others keep theirs).
 
-        None where nothing is allowed, or where it is proven that nothing is below `cutoff`.
+        None where nothing is allowed, or where it is proven that nothing is below `cutoff`; and
+        where it takes more than `most_steps` of the simplex from `basis`, if they are given.
         Raises SmartCityError where HiGHS gives up.
         """
         import numpy as np
@@ -170,7 +221,7 @@ class Continuous:
         solver.setOptionValue("objective_bound", cutoff)
         if basis is not None:
             solver.setBasis(basis)
-            solver.setOptionValue("simplex_iteration_limit", _MOST_ITERATIONS)
+            solver.setOptionValue("simplex_iteration_limit", most_steps or _MOST_ITERATIONS)
         if basis is None and self._fresh and len(self._index) >= _INTERIOR_FROM:
             self._begin_anew()
         else:
@@ -178,6 +229,8 @@ class Continuous:
         self._fresh = False
         solver.setOptionValue("simplex_iteration_limit", highspy.kHighsIInf)
         end = solver.getModelStatus()
+        if end == ends.kIterationLimit and most_steps is not None:
+            return None
         decided = (ends.kOptimal, ends.kInfeasible, ends.kObjectiveBound, ends.kModelEmpty)
         if end not in decided:  # a basis or numbers that the simplex alone is confused by
             self._begin_anew()
@@ -312,7 +365,7 @@ def _outcome(highspy: Any, solver: Any, objective: Terms, index: Mapping[Column,
         raise _gave_up(solver, end)
     info = solver.getInfo()
     values: dict[Column, int] = {}
-    if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
+    if info.primal_solution_status == _feasible(highspy):
         found = solver.getSolution().col_value
         values = {column: round(found[i]) for column, i in index.items()}
     limit = info.mip_dual_bound
@@ -320,6 +373,10 @@ def _outcome(highspy: Any, solver: Any, objective: Terms, index: Mapping[Column,
     reached = sum(n * values.get(column, 0) for column, n in objective.items())
     proven = not stopped and (not objective or (bound is not None and reached <= bound))
     return Outcome(Status.OPTIMAL if proven else Status.STOPPED, values, bound)
+
+
+def _feasible(highspy: Any) -> Any:
+    return highspy.SolutionStatus.kSolutionStatusFeasible
 
 
 def _gave_up(solver: Any, end: Any) -> SmartCityError:
