@@ -24,7 +24,7 @@ from smartcity_pkg.selection.abreast import Abreast, Work
 from smartcity_pkg.selection.descent import down, turned
 from smartcity_pkg.selection.filling import Filled, Filling
 from smartcity_pkg.selection.greedy import greedy
-from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
+from smartcity_pkg.selection.highs import Continuous, Effort, OutOfTimeError, Vertex
 from smartcity_pkg.selection.layers import without_layers
 from smartcity_pkg.selection.narrow import QUICK_NODES
 from smartcity_pkg.selection.nearby import Nearby
@@ -134,6 +134,7 @@ class _Tree:
         self.proved = False  # whether the last setup held nothing better
         self.value = 0
         self.heap: list[_Node] = []
+        self.taken: list[_Node] = []  # what is worked on
         self.numbers = 0
         self.open: list[tuple[float, Filling]] = []
         self.costs = PseudoCosts()
@@ -165,10 +166,15 @@ class _Tree:
             if node.bound >= self.limit:
                 self.heap = []
                 break
-            if self.must_dive:
-                self.must_dive = False
-                self.abreast.do(self._dive(node))
-            self.abreast.do(*self._works(node))
+            self.taken = [node]
+            try:
+                if self.must_dive:
+                    self.must_dive = False
+                    self.abreast.do(self._dive(node))
+                self.abreast.do(*self._works(node))
+            except OutOfTimeError:
+                for node in self.taken:  # what was done of them already is there twice
+                    heapq.heappush(self.heap, node)
         self._decide_open()
 
     def _works(self, node: _Node) -> list[Work]:
@@ -185,6 +191,7 @@ class _Tree:
             way = self._way(self.heap[0])
             if way != self._branch:
                 node = heapq.heappop(self.heap)
+                self.taken.append(node)
                 self.outlook.watch(self.limit - node.vertex.value)
                 works.append(way(node))
         return works
@@ -235,9 +242,14 @@ class _Tree:
         cutoff: float = math.inf,
         most_steps: int | None = None,
     ) -> Vertex | None:
-        cutoff = min(cutoff, self.limit)
         return self.solvers[solver].solve(
-            self.positions, lower, upper, cutoff=cutoff, basis=basis, most_steps=most_steps
+            self.positions,
+            lower,
+            upper,
+            cutoff=min(cutoff, self.limit),
+            basis=basis,
+            most_steps=most_steps,
+            seconds=math.inf if basis is None else max(0.0, self.deadline - time.monotonic()),
         )
 
     def _push(

@@ -175,6 +175,10 @@ class Vertex:
     basis: Any
 
 
+class OutOfTimeError(Exception):
+    """A run without whole numbers took longer than it may."""
+
+
 class Continuous:
     """A model without its whole numbers, ready to be solved with changing bounds."""
 
@@ -206,12 +210,13 @@ class Continuous:
         cutoff: float = math.inf,
         basis: Any = None,
         most_steps: int | None = None,
+        seconds: float = math.inf,
     ) -> Vertex | None:
         """The optimum with these bounds of `columns` (the others keep theirs).
 
         None where nothing is allowed, or where it is proven that nothing is below `cutoff`; and
         where it takes more than `most_steps` of the simplex from `basis`, if they are given.
-        Raises SmartCityError where HiGHS gives up.
+        Raises OutOfTimeError after `seconds`, and SmartCityError where HiGHS gives up.
         """
         import numpy as np
 
@@ -219,6 +224,7 @@ class Continuous:
         ends = highspy.HighsModelStatus
         solver.changeColsBounds(len(columns), columns, lower, upper)
         solver.setOptionValue("objective_bound", cutoff)
+        solver.setOptionValue("time_limit", solver.getRunTime() + seconds)
         if basis is not None:
             solver.setBasis(basis)
             solver.setOptionValue("simplex_iteration_limit", most_steps or _MOST_ITERATIONS)
@@ -232,9 +238,11 @@ class Continuous:
         if end == ends.kIterationLimit and most_steps is not None:
             return None
         decided = (ends.kOptimal, ends.kInfeasible, ends.kObjectiveBound, ends.kModelEmpty)
-        if end not in decided:  # a basis or numbers that the simplex alone is confused by
+        if end not in (*decided, ends.kTimeLimit):  # the simplex alone is confused by something
             self._begin_anew()
             end = solver.getModelStatus()
+        if end == ends.kTimeLimit:
+            raise OutOfTimeError
         if end in (ends.kInfeasible, ends.kObjectiveBound):
             return None
         if end == ends.kModelEmpty:

@@ -8,16 +8,16 @@ at a time (large neighbourhood search, Shaw 1998).
 
 from __future__ import annotations
 
+import math
 import random
 import time
-from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from smartcity_pkg.selection import boxes
+from smartcity_pkg.selection.abreast import Work
 from smartcity_pkg.selection.highs import Again, Continuous, Effort, Vertex
 from smartcity_pkg.selection.model import Column
 from smartcity_pkg.selection.problem import Placement
@@ -36,90 +36,108 @@ _SERVERS = 4
 _FIRST_NODES, _NODES = 1000, 300
 """Branches of a run: a second or two at first, then a quarter of one."""
 
-_STALE = 30
-"""Runs without anything better after which it is enough."""
+_STALE = 20
+"""Pairs of runs without anything better after which it is enough."""
+
+_MUCH = 1e6
+"""The most that a place counts as costing: one where the app cannot be."""
 
 
 class Nearby:
-    """Whole apps for a setup near `vertex`, an optimum of `solver` with its switches so."""
+    """Whole apps for a setup near `vertex`, an optimum of `solver` with its switches so.
+
+    `placement` is the best found, None where there is none.
+    """
 
     def __init__(self, setup: Setup, solver: Continuous, vertex: Vertex, effort: Effort) -> None:
-        table = self.table = setup.table
         self.setup, self.effort = setup, replace(effort, threads=1, seed=0)
+        table = self.table = setup.table
+        self.count = len(table.servers)
         chosen: list[Column] = [("chosen", name) for name in table.names]
         spots: list[Column] = [("at", name, s) for name in table.names for s in table.servers]
-        shape = (len(table.names), len(table.servers))
-        at, own = solver.positions(spots).reshape(shape), solver.positions(chosen)
-        values, prices = vertex.values[at], vertex.reduced[at] + vertex.reduced[own][:, None]
-        must = [table.candidate(i).must for i in range(shape[0])]
-        nowhere = np.where(must, np.inf, 0.0)[:, None]
-        # What it costs that an app is on a server, or (the last column) nowhere: by a unit of it.
-        self.costs = np.hstack([np.where(setup.admits, prices, np.inf), nowhere])
+        own, at = solver.positions(chosen), solver.positions(spots).reshape(-1, self.count)
+        must = [[table.candidate(i).must] for i in range(len(chosen))]
+        prices = vertex.reduced[at] + vertex.reduced[own][:, None]
+        # (N, S + 1): what it costs to have an app on each server, and (last) nowhere.
+        self.costs = np.hstack([np.where(setup.admits, prices, np.inf), np.where(must, np.inf, 0)])
+        values = vertex.values[at]
         self.split = boxes.undecided(values).any(axis=1)
-        self.places = np.where(vertex.values[own] > 0.5, values.argmax(axis=1), shape[1])
+        self.places = np.where(vertex.values[own] > 0.5, values.argmax(axis=1), self.count)
         model = whole_model(setup)
         self.solvers = [Again(model, objective_of(table, Aim())) for _side in (0, 1)]
         self.columns = self.solvers[0].positions([*spots, *chosen])
         self.placement: Placement | None = None
 
+    def search(self, until: float) -> Work:
+        """Look for placements until then, or until nothing better turns up."""
+        servers, order, stale = list(range(self.count)), random.Random(0), 0
+        yield from self._decide(until, [servers], _FIRST_NODES)
+        while self.placement is not None and stale < _STALE and time.monotonic() < until:
+            order.shuffle(servers)
+            groups = [servers[:_SERVERS], servers[_SERVERS : 2 * _SERVERS]]
+            before = self.benefit
+            yield from self._decide(until, [g for g in groups if g], _NODES)
+            stale = 0 if self.benefit > before else stale + 1
+
     @property
     def benefit(self) -> int:
         """That of the apps that are somewhere."""
-        return int(self.table.benefit[self.places < len(self.table.servers)].sum())
+        return self._benefit(self.places)
 
-    def search(self, until: float) -> Generator[tuple[Callable[[], Any], ...], list[Any], None]:
-        """Look for a placement until then, two runs at once (`abreast`)."""
-        everywhere = range(len(self.table.servers))
-        yield from self._try([everywhere], replace(self.effort, most_nodes=_FIRST_NODES), until)
-        order, stale = random.Random(0), 0
-        effort = replace(self.effort, most_nodes=_NODES)
-        while self.placement is not None and stale < _STALE and time.monotonic() < until:
-            before, servers = self.benefit, list(everywhere)
-            order.shuffle(servers)
-            groups = [servers[:_SERVERS], servers[_SERVERS : 2 * _SERVERS]]
-            yield from self._try([g for g in groups if g], effort, until)
-            stale = 0 if self.benefit > before else stale + len(groups)
+    def _benefit(self, places: Array) -> int:
+        return int(self.table.benefit[places < self.count].sum())
 
-    def _try(
-        self, groups: list[Sequence[int]], effort: Effort, until: float
-    ) -> Generator[tuple[Callable[[], Any], ...], list[Any], None]:
-        """Decide anew on apps of each group of servers; keep what is better."""
-        effort = replace(effort, time_limit_s=until - time.monotonic())
-        found = yield tuple(
-            partial(self._decided, side, list(group), effort) for side, group in enumerate(groups)
-        )
+    def _decide(self, until: float, groups: list[list[int]], most_nodes: int) -> Work:
+        """Decide anew on the apps that matter most to each group of servers; keep what is better.
+
+        Two groups go side by side; what the second changes is kept if it goes with the first's.
+        """
+        left = until - time.monotonic()
+        effort = replace(self.effort, time_limit_s=left, most_nodes=most_nodes)
         before = self.places
+        found = yield tuple(
+            partial(self._decided, side, group, effort) for side, group in enumerate(groups)
+        )
         for places in found:
-            if places is not None:  # what the other has changed stays, if both go together
-                moved = places != before
-                self._keep(np.where(moved, places, self.places))
+            if places is not None:
+                self._keep(np.where(places != before, places, self.places))
 
     def _keep(self, places: Array) -> None:
-        somewhere = np.flatnonzero(places < len(self.table.servers))
-        placement = self.setup.placement({self.table.names[i]: int(places[i]) for i in somewhere})
+        if self.placement is not None and self._benefit(places) <= self.benefit:
+            return
+        spots = {self.table.names[i]: int(places[i]) for i in np.flatnonzero(places < self.count)}
+        placement = self.setup.placement(spots)
         if not violations(self.table.question, placement):
             self.places, self.placement = places, placement
 
     def _decided(self, side: int, servers: list[int], effort: Effort) -> Array | None:
-        """Where apps go if those that matter most to these servers are decided anew."""
-        first, count = self.placement is None, len(self.table.servers)
-        here = [*servers, count]
-        costs = self.costs[:, here]
-        near = np.isin(self.places, here) & np.isfinite(costs[:, :-1]).any(axis=1)
-        ranked = np.sort(costs, axis=1)
-        own = np.take_along_axis(self.costs, self.places[:, None], axis=1)[:, 0]
-        # The less the next best place costs more, and the more the present one, the sooner.
-        score = ranked[:, 1] - ranked[:, 0] - 2 * np.maximum(0, own - ranked[:, 0])
-        score = np.where(near, np.where(self.split & first, -np.inf, score), np.inf)
-        free = np.argsort(score, kind="stable")[: _OPEN + int(self.split.sum()) * first]
-        upper = np.eye(count + 1)[self.places]
-        lower = np.where(np.isin(np.arange(len(upper)), free)[:, None], 0, upper)
-        upper[np.ix_(free, here)] = np.isfinite(costs[free])
-        low = np.hstack([lower[:, :count].ravel(), 1 - upper[:, count]])
-        high = np.hstack([upper[:, :count].ravel(), 1 - lower[:, count]])
-        most = np.inf if first else -self.benefit - 1
-        values = self.solvers[side].minimise(self.columns, low, high, most, effort)
+        """The places of apps, those open decided anew: on these servers or nowhere."""
+        here = [*servers, self.count]
+        free = self._open(here)
+        upper = np.eye(self.count + 1)[self.places]
+        lower = upper.copy()
+        lower[free] = 0
+        upper[np.ix_(free, here)] = np.isfinite(self.costs[np.ix_(free, here)])
+        lows = np.hstack([lower[:, :-1].ravel(), 1 - upper[:, -1]])
+        highs = np.hstack([upper[:, :-1].ravel(), 1 - lower[:, -1]])
+        most = math.inf if self.placement is None else -self.benefit - 1
+        values = self.solvers[side].minimise(self.columns, lows, highs, most, effort)
         if values is None:
             return None
-        at = values[self.columns[: len(self.places) * count]].reshape(-1, count)
-        return np.where(at.any(axis=1), at.argmax(axis=1), count)
+        at = values[self.columns[: upper[:, :-1].size]].reshape(-1, self.count)
+        return np.where(at.any(axis=1), at.argmax(axis=1), self.count)
+
+    def _open(self, here: list[int]) -> Array:
+        """The apps to decide on: those to which another place is worth nearly as much, or more.
+
+        At first, all that the relaxation splits are among them.
+        """
+        near = np.flatnonzero(
+            np.isin(self.places, here) & np.isfinite(self.costs[:, here[:-1]]).any(axis=1)
+        )
+        costs = np.sort(self.costs[np.ix_(near, here)], axis=1)
+        loss = np.minimum(self.costs[near, self.places[near]], _MUCH) - costs[:, 0]
+        score = costs[:, 1] - costs[:, 0] - 2 * loss
+        split = self.split[near] & (self.placement is None)
+        score[split] = -np.inf
+        return near[np.argsort(score, kind="stable")[: _OPEN + int(split.sum())]]
