@@ -9,7 +9,6 @@ at a time (large neighbourhood search, Shaw 1998).
 from __future__ import annotations
 
 import math
-import random
 import time
 from dataclasses import replace
 from functools import partial
@@ -61,7 +60,7 @@ class Nearby:
         # (N, S + 1): what it costs to have an app on each server, and (last) nowhere.
         self.costs = np.hstack([np.where(setup.admits, prices, np.inf), np.where(must, np.inf, 0)])
         values = vertex.values[at]
-        self.split = boxes.undecided(values).any(axis=1)
+        self.split: Array = np.asarray(boxes.undecided(values).any(axis=1))
         self.places = np.where(vertex.values[own] > 0.5, values.argmax(axis=1), self.count)
         model = whole_model(setup)
         self.solvers = [Again(model, objective_of(table, Aim())) for _side in (0, 1)]
@@ -70,13 +69,13 @@ class Nearby:
 
     def search(self, until: float) -> Work:
         """Look for placements until then, or until nothing better turns up."""
-        servers, order, stale = list(range(self.count)), random.Random(0), 0
-        yield from self._decide(until, [servers], _FIRST_NODES)
+        order, stale = np.random.default_rng(0), 0
+        yield from self._decide(until, [np.arange(self.count)], _FIRST_NODES)
         while self.placement is not None and stale < _STALE and time.monotonic() < until:
-            order.shuffle(servers)
+            servers = order.permutation(self.count)
             groups = [servers[:_SERVERS], servers[_SERVERS : 2 * _SERVERS]]
             before = self.benefit
-            yield from self._decide(until, [g for g in groups if g], _NODES)
+            yield from self._decide(until, [g for g in groups if len(g)], _NODES)
             stale = 0 if self.benefit > before else stale + 1
 
     @property
@@ -87,7 +86,7 @@ class Nearby:
     def _benefit(self, places: Array) -> int:
         return int(self.table.benefit[places < self.count].sum())
 
-    def _decide(self, until: float, groups: list[list[int]], most_nodes: int) -> Work:
+    def _decide(self, until: float, groups: list[Array], most_nodes: int) -> Work:
         """Decide anew on the apps that matter most to each group of servers; keep what is better.
 
         Two groups go side by side; what the second changes is kept if it goes with the first's.
@@ -110,9 +109,9 @@ class Nearby:
         if not violations(self.table.question, placement):
             self.places, self.placement = places, placement
 
-    def _decided(self, side: int, servers: list[int], effort: Effort) -> Array | None:
+    def _decided(self, side: int, servers: Array, effort: Effort) -> Array | None:
         """The places of apps, those open decided anew: on these servers or nowhere."""
-        here = [*servers, self.count]
+        here = np.append(servers, self.count)
         free = self._open(here)
         upper = np.eye(self.count + 1)[self.places]
         lower = upper.copy()
@@ -127,7 +126,7 @@ class Nearby:
         at = values[self.columns[: upper[:, :-1].size]].reshape(-1, self.count)
         return np.where(at.any(axis=1), at.argmax(axis=1), self.count)
 
-    def _open(self, here: list[int]) -> Array:
+    def _open(self, here: Array) -> Array:
         """The apps to decide on: those to which another place is worth nearly as much, or more.
 
         At first, all that the relaxation splits are among them.

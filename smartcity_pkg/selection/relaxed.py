@@ -209,7 +209,8 @@ def _limit_rows(relaxation: Relaxation, server: int, limit: int) -> None:
     Among the users of a switch are the platform apps that need it.
     """
     table, model = relaxation.table, relaxation.model
-    candidates, levels = table.question.candidates, dict(zip(table.platforms, table.peak_of))
+    candidates = table.question.candidates
+    levels = dict(zip(table.platforms, table.peak_of, strict=True))
     name, supply = table.servers[server], int(table.supply[server, limit])
     takes: dict[Column, int] = {
         ("at", p, name): int(table.takes[k, limit])
