@@ -50,12 +50,6 @@ than a time, so that the answer is the same on slow machines."""
 _ROUND = 0.05
 """How much of what is left a rounded-up setup may lose and still be filled."""
 
-_GUESSING = 0.2
-"""The part of the time that is left in which a first setup is looked for from afar."""
-
-_TURNING = 0.25
-"""The part of the time that is left in which single switches of the first setup are turned over."""
-
 _CANDIDATES = 6
 """Switches that are looked at for each branching."""
 
@@ -300,26 +294,15 @@ class _Tree:
 
     def _dive(self, node: _Node) -> Work:
         """Follow one path of rounded switches down to a setup, to have something early."""
-        down = partial(
-            descent.down, self._solve, self.positions, node.lower, node.upper, node.vertex
-        )
+        root = descent.Root(self.positions, node.lower, node.upper, node.vertex)
         if not self.large:
-            vertex = down(self.deadline, careful=False)
+            vertex = descent.down(self._solve, root, self.deadline, careful=False)
             if vertex is not None:
                 yield from self._fill(node, vertex, quick=True)
             return
-        effort = replace(self.effort, time_limit_s=_GUESSING * self._left.time_limit_s)
-        vertex, switches = yield (
-            partial(down, self.deadline, careful=True),
-            partial(guess, self.table, self.solvers[1], node.vertex, effort),
-        )
-        if switches is not None:
-            cutoff = math.inf if vertex is None else vertex.value
-            other = self._solve(switches, switches, node.vertex.basis, cutoff=cutoff)
-            vertex = vertex if other is None else other
+        afar = partial(guess, self.table, self.solvers[1], node.vertex, self.effort)
+        vertex = yield from descent.with_care(self._solve, root, self.deadline, afar)
         if vertex is not None:
-            until = time.monotonic() + _TURNING * self._left.time_limit_s
-            vertex = yield from descent.turned(self._solve, self.positions, vertex, until)
             setup = self._setup(vertex.values[self.positions])
             near = Nearby(setup, self.solvers[0], vertex, self.effort)
             yield from near.search(self.deadline)

@@ -27,16 +27,19 @@ _APPS = 3
 """Apps a lot, at least, where there are so many."""
 
 
-def guess(table: Table, solver: Continuous, vertex: Vertex, effort: Effort) -> Array | None:
+def guess(
+    table: Table, solver: Continuous, vertex: Vertex, effort: Effort, seconds: float
+) -> Array | None:
     """The switches of a good setup, in the order of a relaxation's; None where none is found.
 
     `vertex` is the optimum of all by `solver`, and says what each app is worth.
     """
+    effort = replace(effort, threads=1, time_limit_s=seconds)
     at = solver.positions([("at", name, s) for name in table.names for s in table.servers])
     own = solver.positions([("chosen", name) for name in table.names])
     reduced = vertex.reduced[at].reshape(len(table.names), -1) + vertex.reduced[own][:, None]
     relaxation = relax(_lots(table, reduced.min(axis=1)), Aim(), layered=False)
-    outcome = highs.minimise(relaxation.model, relaxation.objective, replace(effort, threads=1))
+    outcome = highs.minimise(relaxation.model, relaxation.objective, effort)
     if not outcome.values:
         return None
     return np.array([outcome.values[c] for c in relaxation.switches], dtype=float)

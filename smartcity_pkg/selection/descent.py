@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -13,6 +14,9 @@ import numpy as np
 from smartcity_pkg.selection import boxes
 from smartcity_pkg.selection.highs import Vertex
 from smartcity_pkg.selection.table import Array
+
+_AFAR, _TURNING = 0.2, 0.25
+"""The parts of the time that is left for a guess from afar, and for turning switches over."""
 
 _MOST_STEPS = 2000
 """Steps of the simplex that turning a switch over may take."""
@@ -36,20 +40,41 @@ class Solve(Protocol):
         """None where nothing is in the box, or nothing below `cutoff`, or it takes more steps."""
 
 
-def down(
-    solve: Solve,
-    switches: Array,
-    lower: Array,
-    upper: Array,
-    vertex: Vertex,
-    deadline: float,
-    *,
-    careful: bool,
-) -> Vertex | None:
-    """An optimum with whole switches, by one path of rounding; None where that leads nowhere.
+@dataclass(frozen=True)
+class Root:
+    """The box of all `switches` (their positions in a vertex), and its optimum."""
 
-    `switches` are the positions of the switches in `vertex`, which is the box's optimum.
+    switches: Array
+    lower: Array
+    upper: Array
+    vertex: Vertex
+
+
+def with_care(
+    solve: Solve, root: Root, deadline: float, afar: Callable[[float], Array | None]
+) -> Generator[tuple[Callable[[], Any], ...], list[Any], Vertex | None]:
+    """The optimum of a good setup, for questions where branching hardly comes to another in time.
+
+    Two guesses are made at once: one by a careful descent, one by `afar`, which is given seconds.
+    From the better one, single switches are turned over.
     """
+    left = deadline - time.monotonic()
+    vertex, values = yield (
+        partial(down, solve, root, deadline, careful=True),
+        partial(afar, _AFAR * left),
+    )
+    if values is not None:
+        cutoff = math.inf if vertex is None else vertex.value
+        vertex = solve(values, values, root.vertex.basis, cutoff=cutoff) or vertex
+    if vertex is None:
+        return None
+    left = deadline - time.monotonic()
+    return (yield from _turned(solve, root.switches, vertex, time.monotonic() + _TURNING * left))
+
+
+def down(solve: Solve, root: Root, deadline: float, *, careful: bool) -> Vertex | None:
+    """An optimum with whole switches, by one path of rounding; None where that leads nowhere."""
+    switches, lower, upper, vertex = root.switches, root.lower, root.upper, root.vertex
     while time.monotonic() < deadline:
         values = vertex.values[switches]
         split = np.flatnonzero(boxes.undecided(values))
@@ -68,7 +93,7 @@ def down(
     return None
 
 
-def turned(
+def _turned(
     solve: Solve, switches: Array, vertex: Vertex, until: float
 ) -> Generator[tuple[Callable[[], Any], ...], list[Any], Vertex]:
     """The best setup that turning single switches over leads to, two tried at once (`abreast`).

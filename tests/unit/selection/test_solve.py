@@ -13,7 +13,7 @@ import selection_oracle as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartcity_pkg.selection import limits
+from smartcity_pkg.selection import boxes, limits
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Candidate, Question
 from smartcity_pkg.selection.solution import UndecidedError
@@ -66,6 +66,18 @@ def test_one_model_answers_a_thousand_questions_as_trying_everything_does(seeds:
 
 @pytest.mark.parametrize("seeds", CHUNKS, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
 def test_setups_answer_a_thousand_questions_as_trying_everything_does(seeds: range) -> None:
+    assert_setups_are_best(seeds)
+
+
+def test_what_large_questions_get_first_answers_small_ones_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(boxes, "LARGE", 0)
+    assert_setups_are_best(range(200))
+
+
+def assert_setups_are_best(seeds: range) -> None:
+    """Searching by setups finds what trying everything finds, and proves it."""
     for seed in seeds:
         question = rich(seed)
         wanted, solution = oracle.answer(question), best(question, one_model_up_to=0)
