@@ -190,7 +190,7 @@ def main() -> None:
         if apps >= LARGE:
             limit = min(chosen.limit, LARGE_LIMIT_S)
             print(f"== {size}: the gap after {limit:g} s; goal 0.1 %")
-            measure(generated(apps, servers, min(3, chosen.instances)), {"smartcity": whole}, limit)
+            measure(generated(apps, servers, min(10, chosen.instances)), {"smartcity": whole}, limit)
             continue
         mixed = generated(apps, servers, chosen.instances)
         tight = generated(apps, servers, chosen.instances, TIGHT)
