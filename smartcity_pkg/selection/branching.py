@@ -261,6 +261,8 @@ class _Tree:
         """Whether a tightened bound might be enough to leave the node out."""
         if node.tight or not math.isfinite(self.limit) or self.relaxation.aim != Aim():
             return False
+        if self.large:  # it would take the rest of the time
+            return False
         gap = self.limit - node.vertex.value
         return self.outlook.promising(gap, first=node.number == 1, layered=self.layered)
 
