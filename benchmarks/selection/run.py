@@ -24,13 +24,13 @@ from knapsacks import knapsack
 from selection_instances import MIXED, TIGHT, large_question
 
 from smartcity_pkg.selection import highs, model
-from smartcity_pkg.selection.branching import search
 from smartcity_pkg.selection.highs import Effort, Status
 from smartcity_pkg.selection.problem import Question
-from smartcity_pkg.selection.relaxed import Aim
+from smartcity_pkg.selection.setups.branching import search
+from smartcity_pkg.selection.setups.relaxed import Aim
+from smartcity_pkg.selection.setups.table import table_of
 from smartcity_pkg.selection.solution import UndecidedError
 from smartcity_pkg.selection.solve import best
-from smartcity_pkg.selection.table import table_of
 
 LARGE = 1000
 """Apps from which on only smartcity's gap is measured, after `LARGE_LIMIT_S`."""
@@ -190,7 +190,9 @@ def main() -> None:
         if apps >= LARGE:
             limit = min(chosen.limit, LARGE_LIMIT_S)
             print(f"== {size}: the gap after {limit:g} s; goal 0.1 %")
-            measure(generated(apps, servers, min(10, chosen.instances)), {"smartcity": whole}, limit)
+            measure(
+                generated(apps, servers, min(10, chosen.instances)), {"smartcity": whole}, limit
+            )
             continue
         mixed = generated(apps, servers, chosen.instances)
         tight = generated(apps, servers, chosen.instances, TIGHT)

@@ -17,8 +17,8 @@ from smartcity_pkg.selection.solution import Solution, nothing, solution_of
 from smartcity_pkg.selection.verify import on_server, violations
 
 if TYPE_CHECKING:
-    from smartcity_pkg.selection.branching import Found
-    from smartcity_pkg.selection.table import Table
+    from smartcity_pkg.selection.setups.branching import Found
+    from smartcity_pkg.selection.setups.table import Table
 
 ONE_MODEL_UP_TO = 48
 """Apps times servers up to which a question is solved as one model; a fixed number, so that the
@@ -45,9 +45,9 @@ def best(
 
 
 def _by_setups(question: Question, effort: Effort) -> Solution | None:
-    from smartcity_pkg.selection.branching import search
-    from smartcity_pkg.selection.relaxed import Aim
-    from smartcity_pkg.selection.table import table_of
+    from smartcity_pkg.selection.setups.branching import search
+    from smartcity_pkg.selection.setups.relaxed import Aim
+    from smartcity_pkg.selection.setups.table import table_of
 
     deadline = time.monotonic() + effort.time_limit_s
     table = table_of(question)
@@ -70,8 +70,8 @@ def _later_aims(
     question: Question, table: Table, effort: Effort, deadline: float, found: Found
 ) -> tuple[Placement, bool]:
     """Fewer changes and fewer servers without giving up benefit; and whether both are proven."""
-    from smartcity_pkg.selection.branching import search
-    from smartcity_pkg.selection.relaxed import Aim
+    from smartcity_pkg.selection.setups.branching import search
+    from smartcity_pkg.selection.setups.relaxed import Aim
 
     placement, benefit = found.placement or {}, -found.value
     stay = _staying(question, placement)

@@ -11,15 +11,16 @@ import pytest
 import second_solver
 from selection_instances import large_question
 
-from smartcity_pkg.selection import boxes, room
-from smartcity_pkg.selection.branching import search
+from smartcity_pkg.selection import room
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Question
-from smartcity_pkg.selection.relaxed import Aim
+from smartcity_pkg.selection.setups import boxes
+from smartcity_pkg.selection.setups.branching import search
+from smartcity_pkg.selection.setups.relaxed import Aim
+from smartcity_pkg.selection.setups.table import table_of
 from smartcity_pkg.selection.shortage import Shortage, raised
 from smartcity_pkg.selection.solution import Solution
 from smartcity_pkg.selection.solve import best
-from smartcity_pkg.selection.table import table_of
 from smartcity_pkg.selection.verify import violations
 
 

@@ -8,7 +8,7 @@ from selection_instances import large_question
 
 from smartcity_pkg.selection import limits
 from smartcity_pkg.selection.highs import Effort
-from smartcity_pkg.selection.layers import as_platforms, is_layer, without_layers
+from smartcity_pkg.selection.setups.layers import as_platforms, is_layer, without_layers
 from smartcity_pkg.selection.solve import best
 from smartcity_pkg.selection.verify import on_server, violations
 

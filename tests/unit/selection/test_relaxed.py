@@ -9,8 +9,8 @@ from selection_instances import large_question
 from smartcity_pkg.selection import limits
 from smartcity_pkg.selection.highs import Continuous, OutOfTimeError
 from smartcity_pkg.selection.problem import Candidate, Question
-from smartcity_pkg.selection.relaxed import Aim, Relaxation, relax
-from smartcity_pkg.selection.table import table_of
+from smartcity_pkg.selection.setups.relaxed import Aim, Relaxation, relax
+from smartcity_pkg.selection.setups.table import table_of
 
 
 def app(

@@ -13,9 +13,10 @@ import selection_oracle as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartcity_pkg.selection import boxes, limits
+from smartcity_pkg.selection import limits
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.problem import Candidate, Question
+from smartcity_pkg.selection.setups import boxes
 from smartcity_pkg.selection.solution import UndecidedError
 from smartcity_pkg.selection.solve import best
 from smartcity_pkg.selection.verify import on_server, violations

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from smartcity_pkg.selection.problem import Placement
-from smartcity_pkg.selection.table import LIMITS, Array, Table
+from smartcity_pkg.selection.setups.table import LIMITS, Array, Table
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from smartcity_pkg.selection.table import Array
+from smartcity_pkg.selection.setups.table import Array
 
 LARGE = 5000
 """Apps times servers from which on the first setup is looked for with care: branching hardly comes

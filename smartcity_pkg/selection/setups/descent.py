@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from smartcity_pkg.selection import boxes
 from smartcity_pkg.selection.highs import Vertex
-from smartcity_pkg.selection.table import Array
+from smartcity_pkg.selection.setups import boxes
+from smartcity_pkg.selection.setups.table import Array
 
 _AFAR, _TURNING = 0.2, 0.25
 """The parts of the time that is left for a guess from afar, and for turning switches over."""

@@ -15,15 +15,15 @@ from functools import partial
 
 import numpy as np
 
-from smartcity_pkg.selection import boxes
 from smartcity_pkg.selection.abreast import Work
 from smartcity_pkg.selection.highs import Again, Continuous, Effort, Vertex
 from smartcity_pkg.selection.model import Column
 from smartcity_pkg.selection.problem import Placement
-from smartcity_pkg.selection.relaxed import Aim, objective_of
-from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.setupmodel import whole_model
-from smartcity_pkg.selection.table import Array
+from smartcity_pkg.selection.setups import boxes
+from smartcity_pkg.selection.setups.relaxed import Aim, objective_of
+from smartcity_pkg.selection.setups.setup import Setup
+from smartcity_pkg.selection.setups.setupmodel import whole_model
+from smartcity_pkg.selection.setups.table import Array
 from smartcity_pkg.selection.verify import violations
 
 _OPEN = 60

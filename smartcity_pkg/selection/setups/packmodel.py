@@ -9,11 +9,11 @@ import numpy as np
 from smartcity_pkg.selection import highs
 from smartcity_pkg.selection.highs import Effort
 from smartcity_pkg.selection.model import Column, LinearModel, Row
-from smartcity_pkg.selection.narrow import QUICK_NODES
-from smartcity_pkg.selection.packing import Cluster
-from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.setupmodel import add_layers
-from smartcity_pkg.selection.table import Array
+from smartcity_pkg.selection.setups.narrow import QUICK_NODES
+from smartcity_pkg.selection.setups.packing import Cluster
+from smartcity_pkg.selection.setups.setup import Setup
+from smartcity_pkg.selection.setups.setupmodel import add_layers
+from smartcity_pkg.selection.setups.table import Array
 
 OVER: Column = ("over",)
 """The column of which each unit gives as much again of every limit."""

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from smartcity_pkg.selection import limits
-from smartcity_pkg.selection.layers import as_platforms, is_layer
 from smartcity_pkg.selection.problem import Candidate, Question
+from smartcity_pkg.selection.setups.layers import as_platforms, is_layer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LIMITS = limits.SERVER_LIMITS

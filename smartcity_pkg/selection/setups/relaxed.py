@@ -24,8 +24,8 @@ import numpy as np
 
 from smartcity_pkg.selection.highs import Vertex
 from smartcity_pkg.selection.model import Column, LinearModel, Row
-from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.table import LIMITS, Array, Table
+from smartcity_pkg.selection.setups.setup import Setup
+from smartcity_pkg.selection.setups.table import LIMITS, Array, Table
 
 
 @dataclass(frozen=True)

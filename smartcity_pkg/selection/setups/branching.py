@@ -19,22 +19,22 @@ from functools import partial
 
 import numpy as np
 
-from smartcity_pkg.selection import boxes, descent
 from smartcity_pkg.selection.abreast import Abreast, Work
-from smartcity_pkg.selection.coarse import guess
-from smartcity_pkg.selection.filling import Filled, Filling
-from smartcity_pkg.selection.greedy import greedy
 from smartcity_pkg.selection.highs import Continuous, Effort, OutOfTimeError, Vertex
-from smartcity_pkg.selection.layers import without_layers
-from smartcity_pkg.selection.narrow import QUICK_NODES
-from smartcity_pkg.selection.nearby import Nearby
-from smartcity_pkg.selection.outlook import Outlook
 from smartcity_pkg.selection.problem import Placement
-from smartcity_pkg.selection.pseudocosts import PseudoCosts
-from smartcity_pkg.selection.relaxed import Aim, layers_matter, relax, setup_of
-from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.table import Array, Table
-from smartcity_pkg.selection.tightened import Tightened
+from smartcity_pkg.selection.setups import boxes, descent
+from smartcity_pkg.selection.setups.coarse import guess
+from smartcity_pkg.selection.setups.filling import Filled, Filling
+from smartcity_pkg.selection.setups.greedy import greedy
+from smartcity_pkg.selection.setups.layers import without_layers
+from smartcity_pkg.selection.setups.narrow import QUICK_NODES
+from smartcity_pkg.selection.setups.nearby import Nearby
+from smartcity_pkg.selection.setups.outlook import Outlook
+from smartcity_pkg.selection.setups.pseudocosts import PseudoCosts
+from smartcity_pkg.selection.setups.relaxed import Aim, layers_matter, relax, setup_of
+from smartcity_pkg.selection.setups.setup import Setup
+from smartcity_pkg.selection.setups.table import Array, Table
+from smartcity_pkg.selection.setups.tightened import Tightened
 
 _SLACK = 0.05
 """A node's bound must exceed what is looked for by this much to be left out."""

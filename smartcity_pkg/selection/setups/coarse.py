@@ -17,8 +17,8 @@ import numpy as np
 from smartcity_pkg.selection import highs
 from smartcity_pkg.selection.highs import Continuous, Effort, Vertex
 from smartcity_pkg.selection.problem import Candidate
-from smartcity_pkg.selection.relaxed import Aim, relax
-from smartcity_pkg.selection.table import Array, Table
+from smartcity_pkg.selection.setups.relaxed import Aim, relax
+from smartcity_pkg.selection.setups.table import Array, Table
 
 _LOTS = 6
 """Lots of apps that are alike, at most."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from smartcity_pkg.selection.model import Column, LinearModel, Row
-from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.table import LIMITS, Array, Table
+from smartcity_pkg.selection.setups.setup import Setup
+from smartcity_pkg.selection.setups.table import LIMITS, Array, Table
 
 
 def linked_apps(table: Table) -> Array:

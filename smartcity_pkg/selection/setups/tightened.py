@@ -16,9 +16,9 @@ import numpy as np
 
 from smartcity_pkg.selection.highs import Effort, Outcome, Status, Vertex
 from smartcity_pkg.selection.model import Column, LinearModel, Row
-from smartcity_pkg.selection.narrow import minimise, relaxed
-from smartcity_pkg.selection.relaxed import Relaxation
-from smartcity_pkg.selection.table import LIMITS, Array, Table
+from smartcity_pkg.selection.setups.narrow import minimise, relaxed
+from smartcity_pkg.selection.setups.relaxed import Relaxation
+from smartcity_pkg.selection.setups.table import LIMITS, Array, Table
 
 ROUNDS = 3
 """Rows that are added at most."""

@@ -18,20 +18,25 @@ import numpy as np
 from smartcity_pkg.selection import highs
 from smartcity_pkg.selection.highs import Effort, Outcome, Status
 from smartcity_pkg.selection.model import Column, LinearModel
-from smartcity_pkg.selection.narrow import QUICK_NODES, fix_by_reduced_costs, minimise, relaxed
-from smartcity_pkg.selection.packing import Cluster, clusters_of, pack, pack_most
-from smartcity_pkg.selection.packmodel import OVER, pack_by_model, packing_model
 from smartcity_pkg.selection.problem import Placement
-from smartcity_pkg.selection.relaxed import Aim, Relaxation, hold, objective_of
-from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.setupmodel import (
+from smartcity_pkg.selection.setups.narrow import (
+    QUICK_NODES,
+    fix_by_reduced_costs,
+    minimise,
+    relaxed,
+)
+from smartcity_pkg.selection.setups.packing import Cluster, clusters_of, pack, pack_most
+from smartcity_pkg.selection.setups.packmodel import OVER, pack_by_model, packing_model
+from smartcity_pkg.selection.setups.relaxed import Aim, Relaxation, hold, objective_of
+from smartcity_pkg.selection.setups.setup import Setup
+from smartcity_pkg.selection.setups.setupmodel import (
     add_layers,
     linked_apps,
     pooled_model,
     spots_of,
     whole_model,
 )
-from smartcity_pkg.selection.table import LIMITS, Array
+from smartcity_pkg.selection.setups.table import LIMITS, Array
 from smartcity_pkg.selection.verify import violations
 
 _PRICE_UNITS = 10_000_000

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smartcity_pkg.selection.setup import Setup
-from smartcity_pkg.selection.table import Array
+from smartcity_pkg.selection.setups.setup import Setup
+from smartcity_pkg.selection.setups.table import Array
 
 _ROUNDS = 150
 _SCALE = 1 << 20
