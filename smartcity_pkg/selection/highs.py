@@ -143,9 +143,9 @@ class Again:
         most: float,
         effort: Effort,
     ) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-        """The values of the best found with these bounds of `columns`, and an objective of `most`.
+        """The values of the best found with these bounds of `columns`; None where nothing was.
 
-        None where nothing was found. Raises SmartCityError where HiGHS gives up.
+        The objective is at most `most`. Whether the values keep the rules is for those who ask.
         """
         import numpy as np
 

@@ -76,9 +76,10 @@ def relax(table: Table, aim: Aim, *, layered: bool) -> Relaxation:
     relaxation = Relaxation(table, aim, model, objective_of(table, aim), switches, layers)
     _apps_rows(table, model)
     _switch_rows(table, model)
+    choosers = list(_choosers(table))
     for number, server in enumerate(table.servers):
         for limit in range(len(LIMITS)):
-            _limit_rows(relaxation, number, limit)
+            _limit_rows(relaxation, choosers, number, limit)
         if aim.servers is not None:
             _used_rows(table, model, number, server)
     if aim.servers is not None:
@@ -203,10 +204,13 @@ def _switch_rows(table: Table, model: LinearModel) -> None:
             )
 
 
-def _limit_rows(relaxation: Relaxation, server: int, limit: int) -> None:
+def _limit_rows(
+    relaxation: Relaxation, choosers: list[tuple[tuple[str, ...], Array]], server: int, limit: int
+) -> None:
     """One limit of one server: all that takes of it, and the same for the users of each switch.
 
-    Among the users of a switch are the platform apps that need it.
+    Among the users of a switch are the platform apps that need it. `choosers` (`_choosers`) are
+    the users of any of several.
     """
     table, model = relaxation.table, relaxation.model
     candidates = table.question.candidates
@@ -251,7 +255,7 @@ def _limit_rows(relaxation: Relaxation, server: int, limit: int) -> None:
         users = {c: n for c, n in takes.items() if levels[c[1]] > v}
         column = ("peak", str(v), name)
         row(table.level > v, {**users, **higher, column: peaks[v + 1] - supply}, (column, *higher))
-    for choices, choosing in _choosers(table):
+    for choices, choosing in choosers:
         offering: dict[Column, int] = {("at", p, name): -left["at", p, name] for p in choices}
         row(choosing, offering, tuple(offering))
 
