@@ -35,7 +35,7 @@ minute."""
 
 _INTERIOR_FROM = 5000
 """Columns from which on a model without a basis is solved by an interior point first: 2,000 apps on
-12 servers take 4 to 6 s, where the simplex takes 4 to 14."""
+12 servers take 3 to 5 s, where the simplex takes 4 to 14."""
 
 _SPARED = {
     "mip_heuristic_run_feasibility_jump": False,
@@ -115,25 +115,32 @@ def _prepare(solver: Any, effort: Effort) -> None:
         solver.setOptionValue(name, value)
 
 
-class Again:
-    """A model with its whole numbers, ready to be solved with changing bounds."""
+class _Held:
+    """A model that a solver holds, ready to be solved with changing bounds."""
 
-    def __init__(self, model: LinearModel, objective: Terms) -> None:
+    def __init__(self, model: LinearModel, objective: Terms, *, whole: bool) -> None:
         import highspy
 
         self._highspy = highspy
         self._solver = _silent(highspy)
         self._index = {column: i for i, column in enumerate(model.bounds)}
-        self._below = len(model.rows)
-        model = model.copy()
-        model.at_most(objective, 0)
-        self._solver.passModel(_lp(highspy, model, objective, self._index))
+        self._solver.passModel(_lp(highspy, model, objective, self._index, whole=whole))
 
     def positions(self, columns: Sequence[Column]) -> np.ndarray[Any, np.dtype[np.int32]]:
         """Where `columns` stand in the arrays of bounds and values."""
         import numpy as np
 
         return np.array([self._index[c] for c in columns], dtype=np.int32)
+
+
+class Again(_Held):
+    """A model with its whole numbers, ready to be solved with changing bounds."""
+
+    def __init__(self, model: LinearModel, objective: Terms) -> None:
+        self._below = len(model.rows)
+        model = model.copy()
+        model.at_most(objective, 0)
+        super().__init__(model, objective, whole=True)
 
     def minimise(
         self,
@@ -179,27 +186,15 @@ class OutOfTimeError(Exception):
     """A run without whole numbers took longer than it may."""
 
 
-class Continuous:
+class Continuous(_Held):
     """A model without its whole numbers, ready to be solved with changing bounds."""
 
     def __init__(self, model: LinearModel, objective: Terms) -> None:
-        import highspy
-
-        self._highspy = highspy
-        self._index = {column: i for i, column in enumerate(model.bounds)}
-        self._solver = _silent(highspy)
+        super().__init__(model, objective, whole=False)
         # Presolve would be done afresh each time, and throw the basis away.
         for name, value in {"threads": 1, "parallel": "off", "presolve": "off"}.items():
             self._solver.setOptionValue(name, value)
-        self._solver.passModel(_lp(highspy, model, objective, self._index, whole=False))
         self._rows = model.rows
-        self._fresh = True
-
-    def positions(self, columns: Sequence[Column]) -> np.ndarray[Any, np.dtype[np.int32]]:
-        """Where `columns` stand in the arrays of a `Vertex`."""
-        import numpy as np
-
-        return np.array([self._index[c] for c in columns], dtype=np.int32)
 
     def solve(
         self,
@@ -228,11 +223,10 @@ class Continuous:
         if basis is not None:
             solver.setBasis(basis)
             solver.setOptionValue("simplex_iteration_limit", most_steps or _MOST_ITERATIONS)
-        if basis is None and self._fresh and len(self._index) >= _INTERIOR_FROM:
+        if self._large and not solver.getBasis().valid:
             self._begin_anew()
         else:
             solver.run()
-        self._fresh = False
         solver.setOptionValue("simplex_iteration_limit", highspy.kHighsIInf)
         end = solver.getModelStatus()
         if end == ends.kIterationLimit and most_steps is not None:
@@ -258,13 +252,17 @@ class Continuous:
             solver.getBasis(),
         )
 
+    @property
+    def _large(self) -> bool:
+        return len(self._index) >= _INTERIOR_FROM
+
     def _begin_anew(self) -> None:
         """Solve without a basis, and with presolve."""
-        solver, large = self._solver, len(self._index) >= _INTERIOR_FROM
+        solver = self._solver
         solver.clearSolver()
         solver.setOptionValue("simplex_iteration_limit", self._highspy.kHighsIInf)
         solver.setOptionValue("presolve", "on")
-        solver.setOptionValue("solver", "ipx" if large else "choose")
+        solver.setOptionValue("solver", "ipx" if self._large else "choose")
         solver.run()
         solver.setOptionValue("presolve", "off")
         solver.setOptionValue("solver", "choose")

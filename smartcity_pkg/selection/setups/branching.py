@@ -303,7 +303,7 @@ class _Tree:
                 yield from self._fill(node, vertex, quick=True)
             return
         afar = partial(guess, self.table, self.solvers[1], node.vertex, self.effort)
-        vertex = yield from descent.with_care(self._solve, root, self.deadline, afar)
+        vertex = yield from descent.from_both_sides(self._solve, root, self.deadline, afar)
         if vertex is not None:
             setup = self._setup(vertex.values[self.positions])
             near = Nearby(setup, self.solvers[0], vertex, self.effort)

@@ -34,7 +34,7 @@ def guess(
 
     `vertex` is the optimum of all by `solver`, and says what each app is worth.
     """
-    effort = replace(effort, threads=1, time_limit_s=seconds)
+    effort = replace(effort, threads=1, seed=0, time_limit_s=seconds)
     at = solver.positions([("at", name, s) for name in table.names for s in table.servers])
     own = solver.positions([("chosen", name) for name in table.names])
     reduced = vertex.reduced[at].reshape(len(table.names), -1) + vertex.reduced[own][:, None]

@@ -50,7 +50,7 @@ class Root:
     vertex: Vertex
 
 
-def with_care(
+def from_both_sides(
     solve: Solve, root: Root, deadline: float, afar: Callable[[float], Array | None]
 ) -> Generator[tuple[Callable[[], Any], ...], list[Any], Vertex | None]:
     """The optimum of a good setup, for questions where branching hardly comes to another in time.
