@@ -92,7 +92,7 @@ def minimise(model: LinearModel, objective: Terms, effort: Effort) -> Outcome:
 
     solver, index = _silent(highspy), {column: i for i, column in enumerate(model.bounds)}
     _prepare(solver, effort)
-    solver.passModel(_lp(highspy, model, objective, index))
+    _pass(highspy, solver, _lp(highspy, model, objective, index))
     _run(solver)
     return _outcome(highspy, solver, objective, index)
 
@@ -124,7 +124,8 @@ class _Held:
         self._highspy = highspy
         self._solver = _silent(highspy)
         self._index = {column: i for i, column in enumerate(model.bounds)}
-        self._solver.passModel(_lp(highspy, model, objective, self._index, whole=whole))
+        lp = _lp(highspy, model, objective, self._index, whole=whole)
+        _pass(highspy, self._solver, lp)
 
     def positions(self, columns: Sequence[Column]) -> np.ndarray[Any, np.dtype[np.int32]]:
         """Where `columns` stand in the arrays of bounds and values."""
@@ -291,6 +292,15 @@ def _silent(highspy: Any) -> Any:
             super().enableCallbacks()
 
     return Silent()
+
+
+def _pass(highspy: Any, solver: Any, lp: Any) -> None:
+    """Give the solver a model; one that it refused (numbers from 1e15 on) would be taken for empty.
+
+    Raises SmartCityError where it does.
+    """
+    if solver.passModel(lp) == highspy.HighsStatus.kError:
+        raise _gave_up(solver, highspy.HighsModelStatus.kModelError)
 
 
 def _run(solver: Any) -> None:

@@ -82,7 +82,8 @@ class _Priced:
     @property
     def size(self) -> int:
         """How large the numbers of this row are."""
-        return max(1, abs(self.worth), sum(abs(n) for n in self.layers.values()))
+        highest = int(np.abs(self.each).max(initial=0))
+        return max(1, highest, abs(self.worth), sum(abs(n) for n in self.layers.values()))
 
 
 class Filling:

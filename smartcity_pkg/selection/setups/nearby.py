@@ -29,6 +29,9 @@ from smartcity_pkg.selection.verify import violations
 _OPEN = 60
 """Apps that are decided at once, besides those that the relaxation splits."""
 
+_OPEN_FIRST = (_OPEN, 4 * _OPEN, 16 * _OPEN)
+"""The same at first: more where so many are not enough for must-have apps to find a place."""
+
 _SERVERS = 4
 """Servers that are looked at together."""
 
@@ -70,12 +73,14 @@ class Nearby:
     def search(self, until: float) -> Work:
         """Look for placements until then, or until nothing better turns up."""
         order, stale = np.random.default_rng(0), 0
-        yield from self._decide(until, [np.arange(self.count)], _FIRST_NODES)
+        for count in _OPEN_FIRST:
+            if self.placement is None and time.monotonic() < until:
+                yield from self._decide(until, [np.arange(self.count)], count, _FIRST_NODES)
         while self.placement is not None and stale < _STALE and time.monotonic() < until:
             servers = order.permutation(self.count)
             groups = [servers[:_SERVERS], servers[_SERVERS : 2 * _SERVERS]]
             before = self.benefit
-            yield from self._decide(until, [g for g in groups if len(g)], _NODES)
+            yield from self._decide(until, [g for g in groups if len(g)], _OPEN, _NODES)
             stale = 0 if self.benefit > before else stale + 1
 
     @property
@@ -86,8 +91,10 @@ class Nearby:
     def _benefit(self, places: Array) -> int:
         return int(self.table.benefit[places < self.count].sum())
 
-    def _decide(self, until: float, groups: list[Array], most_nodes: int) -> Work:
-        """Decide anew on the apps that matter most to each group of servers; keep what is better.
+    def _decide(self, until: float, groups: list[Array], count: int, most_nodes: int) -> Work:
+        """Decide anew on the `count` apps that matter most to each group of servers.
+
+        What is better is kept.
 
         Two groups go side by side; what the second changes is kept if it goes with the first's.
         """
@@ -95,7 +102,7 @@ class Nearby:
         effort = replace(self.effort, time_limit_s=left, most_nodes=most_nodes)
         before = self.places
         found = yield tuple(
-            partial(self._decided, side, group, effort) for side, group in enumerate(groups)
+            partial(self._decided, side, group, count, effort) for side, group in enumerate(groups)
         )
         for places in found:
             if places is not None:
@@ -109,10 +116,10 @@ class Nearby:
         if not violations(self.table.question, placement):
             self.places, self.placement = places, placement
 
-    def _decided(self, side: int, servers: Array, effort: Effort) -> Array | None:
+    def _decided(self, side: int, servers: Array, count: int, effort: Effort) -> Array | None:
         """The places of apps, those open decided anew: on these servers or nowhere."""
         here = np.append(servers, self.count)
-        free = self._open(here)
+        free = self._open(here, count)
         upper = np.eye(self.count + 1)[self.places]
         lower = upper.copy()
         lower[free] = 0
@@ -126,8 +133,8 @@ class Nearby:
         at = values[self.columns[: upper[:, :-1].size]].reshape(-1, self.count)
         return np.where(at.any(axis=1), at.argmax(axis=1), self.count)
 
-    def _open(self, here: Array) -> Array:
-        """The apps to decide on: those to which another place is worth nearly as much, or more.
+    def _open(self, here: Array, count: int) -> Array:
+        """The `count` apps to decide on: another place is worth nearly as much to them, or more.
 
         At first, all that the relaxation splits are among them.
         """
@@ -139,4 +146,4 @@ class Nearby:
         score = costs[:, 1] - costs[:, 0] - 2 * loss
         split = self.split[near] & (self.placement is None)
         score[split] = -np.inf
-        return near[np.argsort(score, kind="stable")[: _OPEN + int(split.sum())]]
+        return near[np.argsort(score, kind="stable")[: count + int(split.sum())]]

@@ -150,9 +150,7 @@ def _surrogate_row(
             cost[column] += weight * factor
     table, bounds = relaxation.table, relaxation.model.bounds
     switches = (*relaxation.switches, *relaxation.layers)
-    size = max(1, abs(worth), sum(abs(cost[c]) for c in switches))
-    unit = size / _ROW_UNITS
-    terms: dict[Column, int] = {}
+    apps: dict[Column, int] = {}
     for name in table.names:
         parts: list[Column] = [("at", name, server) for server in table.servers]
         least = [cost[c] for c in parts if bounds[c][1]]
@@ -160,8 +158,10 @@ def _surrogate_row(
         if not least:
             model.at_most({chosen: 1}, 0)
             continue
-        terms[chosen] = math.floor((min(least) + cost[chosen]) / unit)
-    terms |= {c: math.floor(cost[c] / unit) for c in switches}
+        apps[chosen] = min(least) + cost[chosen]
+    size = max(1, abs(worth), sum(abs(cost[c]) for c in switches), *map(abs, apps.values()))
+    unit = size / _ROW_UNITS
+    terms = {c: math.floor(n / unit) for c, n in [*apps.items(), *((c, cost[c]) for c in switches)]}
     model.at_most({c: n for c, n in terms.items() if n}, math.ceil(worth / unit))
 
 

@@ -121,6 +121,19 @@ def test_many_servers_get_whole_apps_near_what_splitting_them_would_give(limit_s
     assert limit_s < 10 or found.value <= found.bound * 0.997
 
 
+def test_many_servers_find_a_place_for_all_that_once_had_one() -> None:
+    question = large_question(2, apps=700, servers=8)
+    limit_s = 10
+    first = search(table_of(question), Effort(limit_s), time.monotonic() + limit_s, Aim())
+    assert first.placement is not None
+    chosen = [c.name for c in question.apps if c.name in first.placement]
+    table = table_of(question.insisting(chosen))
+    found = search(table, Effort(limit_s), time.monotonic() + limit_s, Aim())
+    assert found.placement is not None
+    assert found.value <= first.value
+    assert set(chosen) <= set(found.placement)
+
+
 def test_no_time_at_all_gives_an_allowed_plan_with_every_must_have_app() -> None:
     question = large_question(2, offers=(0.77, 1.17))
     assert question.musts
